@@ -1,0 +1,168 @@
+package auth
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/ostiary/auth/internal/page"
+	"github.com/ostiary/auth/internal/returnpath"
+)
+
+// privateNoStore and the Vary values are shared by all answers: they are replaced or appended to, never written to.
+var privateNoStore = []string{"private, no-store"}
+
+// secretParams are query parameters that can carry a credential. They are never repeated in a URL that we redirect to.
+var secretParams = []string{"token", "access_token", "id_token", "password", "code"}
+
+// hygiene sets the headers of every guarded answer. A handler may set another Cache-Control.
+func (g *guard) hygiene(h http.Header, r *http.Request) {
+	if outer := h["Vary"]; len(outer) > 0 {
+		h["Vary"] = append(outer[:len(outer):len(outer)], g.vary...)
+	} else {
+		h["Vary"] = g.vary
+	}
+	h["Cache-Control"] = privateNoStore
+	if r.URL.RawQuery != "" && hasSecretParam(r.URL.RawQuery) {
+		// The page's own address holds a credential: no link or image on it may pass that on.
+		h["Referrer-Policy"] = []string{"no-referrer"}
+	}
+}
+
+func hasSecretParam(rawQuery string) bool {
+	return len(returnpath.StripQuery(rawQuery, secretParams...)) != len(rawQuery)
+}
+
+// status is the answer to who couldn't be admitted.
+func (c caller) status() int {
+	switch {
+	case errors.Is(c.err, ErrInvalidCredentials), c.unknown():
+		return http.StatusUnauthorized
+	case errors.Is(c.err, ErrForbidden):
+		return http.StatusForbidden
+	case errors.Is(c.err, errBackend):
+		return http.StatusInternalServerError
+	}
+	if _, ok := errors.AsType[*LimitedError](c.err); ok {
+		return http.StatusTooManyRequests
+	}
+	return http.StatusServiceUnavailable
+}
+
+// refuse answers a caller who isn't admitted. It is the only place that redirects to the login page.
+func (g *guard) refuse(w http.ResponseWriter, r *http.Request, c caller) {
+	status := c.status()
+	login := "" // offered on the page
+	if status == http.StatusUnauthorized {
+		ch := g.challenge(r, c.member, c.err)
+		for _, cookie := range ch.SetCookies {
+			http.SetCookie(w, cookie)
+		}
+		// A wrong credential is 401 even for a navigation: a redirect would hide that it was refused.
+		if page.Navigation(r) {
+			login = g.loginURL(r, ch.LoginPath)
+		}
+		if login != "" && c.unknown() && !c.socket {
+			returnpath.Redirect(w, login)
+			g.reportRefusal(r, c, status)
+			return
+		}
+		if len(ch.WWWAuthenticate) > 0 {
+			w.Header()["Www-Authenticate"] = ch.WWWAuthenticate
+		}
+	}
+	g.deny(w, r, status, c.err, login)
+	g.reportRefusal(r, c, status)
+}
+
+// deny writes a denial. It says what happened in the words of the status alone: no permission, role or backend.
+func (g *guard) deny(w http.ResponseWriter, r *http.Request, status int, err error, login string) {
+	page.Headers(w.Header())
+	switch status {
+	case http.StatusServiceUnavailable:
+		w.Header().Set("Retry-After", "1")
+	case http.StatusTooManyRequests:
+		if limited, ok := errors.AsType[*LimitedError](err); ok {
+			w.Header().Set("Retry-After", retryAfter(limited.RetryAfter))
+		}
+	}
+	if g.cfg.Deny == nil {
+		page.WriteProblem(w, r, page.Problem{Status: status, LoginURL: login})
+		return
+	}
+	d := &denial{ResponseWriter: w, status: status}
+	g.cfg.Deny(d, r, status, err)
+	if !d.written {
+		d.WriteHeader(status)
+	}
+}
+
+// retryAfter is d in whole seconds, rounded up: a client that waits that long is not too early.
+func retryAfter(d time.Duration) string {
+	return strconv.Itoa(max(1, int(math.Ceil(d.Seconds()))))
+}
+
+// A denial sends its status where an application's Deny names none. Fail closed: net/http would turn silence, a flush, and
+// a body alone, also behind an informational status, into 200.
+type denial struct {
+	http.ResponseWriter
+	status  int
+	written bool
+}
+
+func (d *denial) WriteHeader(status int) {
+	if status >= http.StatusOK || status == http.StatusSwitchingProtocols {
+		d.written = true
+	}
+	d.ResponseWriter.WriteHeader(status)
+}
+
+func (d *denial) Write(p []byte) (int, error) {
+	if !d.written {
+		d.WriteHeader(d.status)
+	}
+	return d.ResponseWriter.Write(p)
+}
+
+// FlushError is what [http.ResponseController] calls for a flush.
+func (d *denial) FlushError() error {
+	if !d.written {
+		d.WriteHeader(d.status)
+	}
+	return http.NewResponseController(d.ResponseWriter).Flush()
+}
+
+func (d *denial) Unwrap() http.ResponseWriter { return d.ResponseWriter }
+
+// challenge is the refusing backend's; where nobody knew the caller, that of all backends.
+func (g *guard) challenge(r *http.Request, by *member, err error) Challenge {
+	var all Challenge
+	for _, m := range g.members {
+		if m.challenger == nil || by != nil && by != m {
+			continue
+		}
+		ch := m.challenger.Challenge(r, err)
+		all.WWWAuthenticate = append(all.WWWAuthenticate, ch.WWWAuthenticate...)
+		all.SetCookies = append(all.SetCookies, ch.SetCookies...)
+		if all.LoginPath == "" {
+			all.LoginPath = ch.LoginPath
+		}
+	}
+	return all
+}
+
+// loginURL is the path of the login page with the way back to r; empty where there is no login page.
+func (g *guard) loginURL(r *http.Request, path string) string {
+	if g.loginPath != "" {
+		path = g.loginPath
+	}
+	if path == "" {
+		return ""
+	}
+	login := g.mount.Join(path)
+	return fmt.Sprintf("%s?next=%s", login, url.QueryEscape(g.mount.Request(r, secretParams...)))
+}
