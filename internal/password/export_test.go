@@ -1,0 +1,18 @@
+package password
+
+// The gate, so that the tests can hold a turn for as long as they like.
+type Gate = gate
+
+var (
+	NewGate = newGate
+	Enter   = (*gate).enter
+	Leave   = (*gate).leave
+)
+
+const Slack = slack
+
+// Gate returns the gate of h.
+func (h *Hasher) Gate() *Gate { return h.gate }
+
+// DecoyHash returns what Decoy verifies against.
+func (h *Hasher) DecoyHash() Hash { return h.decoy }
