@@ -1,0 +1,4 @@
+package store
+
+// SQLiteCode is sqliteCode, for tests.
+var SQLiteCode = sqliteCode

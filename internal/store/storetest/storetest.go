@@ -1,0 +1,165 @@
+// Package storetest is a SQLite database that can be broken while it is in use, for tests of what stands on the store.
+package storetest
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/jmoiron/sqlx"
+	"modernc.org/sqlite"
+)
+
+// ErrInjected is what a call fails with that was made to fail.
+var ErrInjected = errors.New("storetest: injected fault")
+
+// Faults breaks the database that [Open] gave. It counts and can break every call to the driver: to connect, ping,
+// prepare, begin, execute, query, fetch a row and commit. A rollback and a close always work, as a server rolls back when
+// a connection is lost. It is safe for concurrent use.
+type Faults struct {
+	mu      sync.Mutex
+	mode    mode
+	at      int // which call is broken, 1 for the next; 0: all
+	count   int // calls since the mode was set
+	broken  int // of these
+	calls   []string
+	reached chan struct{} // closed by the first call that is broken
+	release chan struct{} // closed by the next mode
+}
+
+type mode int
+
+const (
+	healthy mode = iota
+	failing
+	hanging
+	losing
+)
+
+// Open opens the SQLite database in path with the settings of store.OpenSQLite, and what can break it. Both end with the
+// test. No other connection of this process may have the file open yet. Only it doesn't wait until the disk has what was
+// written, for which a busy machine may take longer than a test.
+func Open(t testing.TB, path string) (*sqlx.DB, *Faults) {
+	t.Helper()
+	full, err := filepath.Abs(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.OpenFile(full, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // the test names the file
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = file.Close()
+	base, err := sqlite.NewConnector("file://" + (&url.URL{Path: full}).EscapedPath() + "?_pragma=busy_timeout(1000)" +
+		"&_pragma=journal_mode(WAL)&_pragma=synchronous(OFF)&_pragma=foreign_keys(1)&_txlock=immediate&_dqs=0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	faults := &Faults{reached: make(chan struct{}), release: make(chan struct{})}
+	db := sql.OpenDB(connector{base, faults})
+	db.SetMaxOpenConns(8)
+	db.SetMaxIdleConns(8)
+	t.Cleanup(func() {
+		faults.Heal() // or a call that hangs would never end
+		_ = db.Close()
+	})
+	return sqlx.NewDb(db, "sqlite"), faults
+}
+
+// Fail makes every call fail at once.
+func (f *Faults) Fail() { f.set(failing, 0) }
+
+// FailAt makes the k-th call from now fail, without reaching the database; 1 is the next. The others work.
+func (f *Faults) FailAt(k int) { f.set(failing, k) }
+
+// LoseAt makes the k-th call from now work, but fail to say so: the connection is lost while the answer is on its way.
+func (f *Faults) LoseAt(k int) { f.set(losing, k) }
+
+// Hang makes every call wait until its context ends, and fail. What hangs when the mode changes fails then.
+func (f *Faults) Hang() { f.set(hanging, 0) }
+
+// HangAt makes the k-th call from now hang. The others work.
+func (f *Faults) HangAt(k int) { f.set(hanging, k) }
+
+// Heal makes everything work again.
+func (f *Faults) Heal() { f.set(healthy, 0) }
+
+func (f *Faults) set(m mode, at int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	close(f.release)
+	f.reached, f.release = make(chan struct{}), make(chan struct{})
+	f.mode, f.at, f.count, f.broken, f.calls = m, at, 0, 0, nil
+}
+
+// Broken is how many calls were broken since the mode was set. 0 after FailAt(k): there were fewer than k calls.
+func (f *Faults) Broken() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.broken
+}
+
+// Reached is closed when the first call was broken since the mode was set: after Hang, one hangs then.
+func (f *Faults) Reached() <-chan struct{} {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.reached
+}
+
+// Calls gives the calls since the mode was set, fetched rows apart: "connect", "ping", "begin", "commit", "prepare "
+// with the statement, or the statement that was run.
+func (f *Faults) Calls() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.calls)
+}
+
+// fetch is the name of a call that isn't told.
+const fetch = ""
+
+// call runs do, or breaks it. drop, if not nil, is for what do gave and nobody got.
+func call[T any](ctx context.Context, f *Faults, name string, do func() (T, error), drop func(T) error) (T, error) {
+	f.mu.Lock()
+	f.count++
+	if name != fetch {
+		f.calls = append(f.calls, name)
+	}
+	m, release := f.mode, f.release
+	if f.at > 0 && f.at != f.count {
+		m = healthy
+	}
+	if m != healthy {
+		if f.broken++; f.broken == 1 {
+			close(f.reached)
+		}
+	}
+	f.mu.Unlock()
+	var zero T
+	switch m {
+	case failing:
+		return zero, ErrInjected
+	case hanging:
+		select {
+		case <-ctx.Done():
+			return zero, ctx.Err()
+		case <-release:
+			return zero, ErrInjected
+		}
+	case losing:
+		got, err := do()
+		if err != nil {
+			return zero, err
+		}
+		if drop != nil {
+			_ = drop(got)
+		}
+		return zero, ErrInjected
+	}
+	return do()
+}
