@@ -1,0 +1,134 @@
+package session_test
+
+import (
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ostiary/auth/internal/store"
+)
+
+// How long it takes until what one process ends is refused in another, and told there. That nobody is admitted more than
+// a second after it holds on any machine, since memory counts for no longer; the times are told, not judged. It runs
+// alone, so that they mean something.
+func TestHowSoonAnEndActsElsewhere(t *testing.T) {
+	f := setup(t)
+	here := f.engine()
+	there, _ := f.otherProcess()
+	const workers, rounds = 8, 25
+	var mu sync.Mutex
+	var refused, told []time.Duration
+	var wg sync.WaitGroup
+	_, tokens := f.crowd(workers * rounds)
+	for w := range workers {
+		wg.Go(func() {
+			for _, token := range tokens[w*rounds : (w+1)*rounds] {
+				s := handle(t, there, token)
+				ended := make(chan time.Time, 1)
+				stop := s.Watch(func() {
+					if _, err := s.Current(); errors.Is(err, errEnded) {
+						select {
+						case ended <- time.Now():
+						default:
+						}
+					}
+				})
+				<-time.After(rand.N(250 * time.Millisecond)) // not in step with the polls
+				logout(t, here, token)
+				over := time.Now()
+				for {
+					asked := time.Now()
+					p, err := there.Find(t.Context(), token)
+					if errors.Is(err, errEnded) {
+						break
+					}
+					if asked.Sub(over) > time.Second {
+						t.Errorf("%v after the end: %v, %v", asked.Sub(over), p, err)
+						break
+					}
+					<-time.After(time.Millisecond)
+				}
+				first := time.Since(over)
+				select {
+				case at := <-ended:
+					mu.Lock()
+					refused, told = append(refused, first), append(told, at.Sub(over))
+					mu.Unlock()
+				case <-time.After(patience):
+					t.Error("never told")
+				}
+				stop()
+			}
+		})
+	}
+	wg.Wait()
+	if len(refused) != workers*rounds {
+		t.Fatalf("%d of %d rounds", len(refused), workers*rounds)
+	}
+	for name, took := range map[string][]time.Duration{"refused": refused, "told": told} {
+		slices.Sort(took)
+		t.Logf("%s elsewhere after p50 %v, p99 %v, at most %v (%d rounds)", name,
+			took[len(took)/2], took[len(took)*99/100], took[len(took)-1], len(took))
+	}
+}
+
+// One end's transaction is held open while another begins: neither is lost, here, there or in a third process that only
+// looks on.
+func TestATransactionThatIsHeldOpen(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	here := f.engine()
+	there, faults := f.otherProcess()
+	third, _ := f.otherProcess()
+	engines := []*engine{here, there, third}
+	alice := user(t, here, "alice")
+	for range 5 {
+		slow, quick, stays := login(t, here, alice), login(t, here, alice), login(t, here, alice)
+		var handles []*sess
+		for _, e := range engines {
+			for _, token := range []string{slow, quick} {
+				s := handle(t, e, token)
+				_, stop := watching(s)
+				defer stop()
+				handles = append(handles, s)
+			}
+		}
+		faults.Heal()
+		held, release := make(chan struct{}), make(chan struct{})
+		var once sync.Once
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			err := here.Write(t.Context(), func(tx *store.Tx) error {
+				_, err := tx.DeleteSession(hashOf(t, slow))
+				once.Do(func() { close(held) })
+				<-release
+				return err
+			})
+			if err != nil {
+				t.Errorf("the one that was held open: %v", err)
+			}
+		})
+		<-held
+		wg.Go(func() { logout(t, there, quick) })
+		eventually(t, "begun", func() bool { return calls(faults, "begin") > 0 })
+		for _, e := range engines { // readers don't wait for writers
+			find(t, e, stays)
+		}
+		close(release)
+		wg.Wait()
+		refused(t, here, slow, errEnded)
+		refused(t, there, quick, errEnded)
+		for _, e := range engines {
+			for _, token := range []string{slow, quick} {
+				eventually(t, "ended", func() bool { _, err := e.Find(t.Context(), token); return errors.Is(err, errEnded) })
+			}
+			find(t, e, stays)
+		}
+		for _, s := range handles {
+			eventually(t, "ended for what is open", currentIs(s, errEnded))
+		}
+	}
+}
