@@ -1,0 +1,5 @@
+//go:build race
+
+package userauth_test
+
+const crashUsers = 100

@@ -1,0 +1,67 @@
+package userauth
+
+import (
+	"context"
+	"time"
+
+	"github.com/ostiary/auth/internal/store"
+)
+
+// Session is a login, as its holder and admins see it. It is not enough to use the session.
+type Session struct {
+	ID      string    `json:"id"`
+	Created time.Time `json:"created"`
+	Seen    time.Time `json:"seen"`    // at most a minute before the last request
+	Expires time.Time `json:"expires"` // at the latest; without requests earlier
+	Address string    `json:"address"` // at login
+	Agent   string    `json:"agent"`   // the browser's name for itself: anybody can claim any
+	Method  string    `json:"method"`  // how the user logged in
+	Current bool      `json:"current"` // the one that asks; [Accounts] has none
+}
+
+// Sessions gives the user's sessions, the newest first.
+func (a *Accounts) Sessions(ctx context.Context, username string) ([]Session, error) {
+	user, err := a.find(ctx, username)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := a.store.SessionsOf(ctx, user.ID)
+	if err != nil {
+		return nil, failure(naming(username), err)
+	}
+	var sessions []Session
+	for _, row := range rows {
+		if row.Expires > a.now().Unix() { // the others only wait to be swept out
+			sessions = append(sessions, sessionOf(row))
+		}
+	}
+	return sessions, nil
+}
+
+// EndSessions ends all of the user's sessions and tells how many there were.
+func (a *Accounts) EndSessions(ctx context.Context, username string) (n int, err error) {
+	user, err := a.find(ctx, username)
+	if err != nil {
+		return 0, err
+	}
+	err = a.write(ctx, func(tx *store.Tx) error {
+		n, err = tx.DeleteSessions(user.ID, allRealms, nil)
+		return err
+	})
+	if err != nil {
+		return 0, failure(naming(username), err)
+	}
+	return n, nil
+}
+
+func sessionOf(s store.Session) Session {
+	return Session{
+		ID:      s.ID,
+		Created: time.Unix(s.Created, 0).UTC(),
+		Seen:    time.Unix(s.Seen, 0).UTC(),
+		Expires: time.Unix(s.Expires, 0).UTC(),
+		Address: s.Address,
+		Agent:   s.Agent,
+		Method:  s.Method,
+	}
+}

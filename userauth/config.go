@@ -1,0 +1,84 @@
+package userauth
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+
+	"github.com/ostiary/auth"
+)
+
+// Config configures [New]. Only DB has no default.
+type Config struct {
+	Auth auth.Config
+	// DB holds users, roles and sessions; see [OpenSQLite]. The caller closes it, after Close. Its driver must end a call
+	// when the call's context does: a database that hangs would else hold requests for as long.
+	DB *sqlx.DB
+	// Authenticators know passwords that DB doesn't: an LDAP server's, for instance. They are asked in order where DB has
+	// no user of that name.
+	Authenticators []Authenticator
+	// Policy says which passwords are taken.
+	Policy Policy
+	// DefaultRoles are roles that every user of DB has, beside those given to each.
+	DefaultRoles []string
+	// Idle ends a session that long after its last request. An open socket alone is no request. 0: 7 days. At least 5
+	// minutes.
+	Idle time.Duration
+	// Lifetime ends a session that long after the login, whatever happens in it. A change concerns later logins. 0: 30 days.
+	Lifetime time.Duration
+	// ForgetOnClose makes browsers forget the login when they are closed. False: they keep it for Lifetime.
+	ForgetOnClose bool
+	// SessionsPerUser is how many sessions a user can have; beyond it the longest unused ends. 0: 100.
+	SessionsPerUser int
+	// CacheSessions is how many sessions are kept in memory, at about 120 bytes each. 0: 100,000.
+	CacheSessions int
+	// CookieName is for two servers on one https host. Empty: "ostiary-user".
+	CookieName string
+}
+
+const (
+	defaultIdle            = 7 * 24 * time.Hour
+	leastIdle              = 5 * time.Minute // the last use is stored once a minute at most
+	defaultLifetime        = 30 * 24 * time.Hour
+	defaultSessionsPerUser = 100
+	defaultCacheSessions   = 100_000
+	defaultCookieName      = "ostiary-user"
+	defaultMountPath       = "/auth"
+)
+
+// withDefaults is a checked copy.
+func (c Config) withDefaults() (Config, error) {
+	switch {
+	case c.DB == nil:
+		return c, errors.New("no DB")
+	case c.Idle < 0 || c.Idle > 0 && c.Idle < leastIdle:
+		return c, fmt.Errorf("want an Idle of at least %s, not %s", leastIdle, c.Idle)
+	case c.Lifetime < 0 || c.Lifetime > 0 && c.Lifetime < time.Second:
+		return c, fmt.Errorf("want a Lifetime of at least a second, not %s", c.Lifetime)
+	case c.SessionsPerUser < 0:
+		return c, fmt.Errorf("negative SessionsPerUser %d", c.SessionsPerUser)
+	case c.CacheSessions < 0:
+		return c, fmt.Errorf("negative CacheSessions %d", c.CacheSessions)
+	}
+	for i, a := range c.Authenticators {
+		if a == nil {
+			return c, fmt.Errorf("number %d of Authenticators is nil", i)
+		}
+	}
+	for _, name := range c.DefaultRoles {
+		if problem := nameProblem(name); problem != "" {
+			return c, fmt.Errorf("a name in DefaultRoles, %q: %s", name, problem)
+		}
+	}
+	c.Authenticators, c.DefaultRoles = slices.Clone(c.Authenticators), slices.Clone(c.DefaultRoles)
+	c.Idle = cmp.Or(c.Idle, defaultIdle)
+	c.Lifetime = cmp.Or(c.Lifetime, defaultLifetime)
+	c.SessionsPerUser = cmp.Or(c.SessionsPerUser, defaultSessionsPerUser)
+	c.CacheSessions = cmp.Or(c.CacheSessions, defaultCacheSessions)
+	c.CookieName = cmp.Or(c.CookieName, defaultCookieName)
+	return c, nil
+}

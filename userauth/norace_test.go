@@ -1,0 +1,5 @@
+//go:build !race
+
+package userauth_test
+
+const raceEnabled = false

@@ -1,0 +1,108 @@
+package userauth
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/ostiary/auth"
+	"github.com/ostiary/auth/internal/page"
+	"github.com/ostiary/auth/internal/session"
+	"github.com/ostiary/auth/internal/store"
+)
+
+// routes are the pages and the API, below the mount path. What a browser can't send from a form without JavaScript has a
+// POST route of its own beside the API's.
+func (b *backend) routes() (http.Handler, error) {
+	// Requests are matched by their decoded paths.
+	base, err := url.PathUnescape(string(b.mount))
+	if err != nil {
+		return nil, fmt.Errorf("Auth: PublicURL: %w", err)
+	}
+	mountPath, err := url.PathUnescape(b.mountPath)
+	if err != nil {
+		return nil, fmt.Errorf("Auth: MountPath: %w", err)
+	}
+	own := b.ownAccount
+	pages := page.Routes{
+		"/login":             {http.MethodGet: b.showLogin, http.MethodPost: b.postLogin},
+		"/logout":            {http.MethodPost: b.postLogout},
+		"/me":                {http.MethodGet: own(b.getMe), http.MethodPatch: own(b.patchMe), http.MethodPost: own(b.postMe)},
+		"/password":          {http.MethodGet: own(b.showPassword), http.MethodPost: own(b.postPassword)},
+		"/sessions":          {http.MethodGet: own(b.getSessions), http.MethodDelete: own(b.deleteSessions)},
+		"/sessions/{id}":     {http.MethodDelete: own(b.deleteSession)},
+		"/sessions/{id}/end": {http.MethodPost: own(b.deleteSession)},
+		"/sessions/end":      {http.MethodPost: own(b.deleteSessions)},
+	}.At(base, mountPath)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Add("Vary", "Cookie")
+		pages.ServeHTTP(w, r)
+	}), nil
+}
+
+// path is that of a page for links and redirects.
+func (b *backend) path(page string) string { return b.mount.Join(b.mountPath + page) }
+
+// next is the return path, checked at the moment of use.
+func (b *backend) next(value string) string {
+	return b.mount.Safe(value, b.path("/login"), b.path("/logout"))
+}
+
+// ownAccount guards a route of the caller's own account. An identity that another backend of a chain knows has none here.
+func (b *backend) ownAccount(serve func(http.ResponseWriter, *http.Request, caller)) http.HandlerFunc {
+	guarded := b.auth.CurrentUser(nil)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !auth.IdentifiedBy(r.Context(), b.auth) {
+			page.WriteProblem(w, r, page.Problem{Status: http.StatusForbidden})
+			return
+		}
+		id, err := b.browser(r)
+		if err != nil { // ended just now
+			b.writeError(w, r, err)
+			return
+		}
+		user, ok := auth.UserFrom(r.Context())
+		if !ok {
+			b.writeError(w, r, auth.ErrSessionEnded)
+			return
+		}
+		serve(w, r, caller{session: id.Session.(*session.Session[auth.Identity]), id: *id, user: user})
+	}))
+	return guarded.ServeHTTP
+}
+
+// report tells the guard's log of an event of the caller's.
+func (b *backend) report(r *http.Request, kind auth.EventKind, id, username, reason string) {
+	auth.Report(b.auth, r, auth.Event{Kind: kind, UserID: id, Username: username, Reason: reason})
+}
+
+// writeError answers with what err means for the caller. Its text stays here, unless it names a field that the caller sent.
+func (b *backend) writeError(w http.ResponseWriter, r *http.Request, err error) {
+	var field *auth.FieldError
+	p := page.Problem{}
+	switch {
+	case errors.As(err, &field):
+		p.Status, p.Message = http.StatusBadRequest, field.Error()
+	case errors.Is(err, auth.ErrInvalidCredentials), errors.Is(err, auth.ErrForbidden):
+		p.Status = http.StatusForbidden
+	case errors.Is(err, auth.ErrSessionEnded), errors.Is(err, auth.ErrNoCredentials):
+		p.Status = http.StatusUnauthorized
+	case errors.Is(err, store.ErrNotFound), errors.Is(err, ErrNotFound):
+		p.Status = http.StatusNotFound
+	case errors.Is(err, store.ErrChanged), errors.Is(err, ErrChanged):
+		p.Status = http.StatusConflict
+	default:
+		p.Status = http.StatusServiceUnavailable
+		w.Header().Set("Retry-After", "1")
+		auth.Report(b.auth, r, auth.Event{Kind: auth.EventUnavailable, Status: p.Status, Reason: err.Error()})
+	}
+	page.WriteProblem(w, r, p)
+}
+
+// retryAfter is in whole seconds, at least one (RFC 9110 section 10.2.3).
+func retryAfter(w http.ResponseWriter, wait time.Duration) {
+	w.Header().Set("Retry-After", strconv.Itoa(max(1, int(math.Ceil(wait.Seconds())))))
+}

@@ -1,0 +1,50 @@
+package main
+
+import "context"
+
+// A command is one of the program's words.
+type command struct {
+	name     string // two words for some
+	operands string // as the help shows them
+	summary  string
+	help     string
+	least    int // number of operands
+	most     int // -1: any
+	flags    []string
+	act      func(context.Context, *call) error
+}
+
+// commands is a function, since help, which is reached from here, lists them.
+func commands() []command {
+	return []command{
+		{"add", "NAME", "make a user", helpAdd, 1, 1, []string{"role", "permissions", "password-stdin"}, add},
+		{"delete", "NAME", "remove a user and everything of theirs", helpDelete, 1, 1, nil, remove},
+		{"list", "", "list all users", helpList, 0, 0, []string{"json"}, list},
+		{"set-password", "NAME", "give a user another password", helpSetPassword, 1, 1, []string{"password-stdin"}, setPassword},
+		{"verify-password", "NAME", "tell whether a password is the user's", helpVerifyPassword, 1, 1, []string{"password-stdin"}, verifyPassword},
+		{"hash", "", "print the hash of a password", helpHash, 0, 0, []string{"password-stdin"}, hash},
+		{"disable", "NAME", "keep a user out", helpDisable, 1, 1, nil, disable},
+		{"enable", "NAME", "let a disabled user in again", helpEnable, 1, 1, nil, enable},
+		{"grant", "NAME [PERMISSIONS]...", "give permissions or roles", helpGrant, 1, -1, []string{"role"}, grant},
+		{"revoke", "NAME [PERMISSIONS]...", "take permissions or roles", helpRevoke, 1, -1, []string{"role"}, revoke},
+		{"role set", "NAME PERMISSIONS...", "make a role, or change one", helpRoleSet, 2, -1, []string{"description"}, roleSet},
+		{"role list", "", "list all roles", helpRoleList, 0, 0, []string{"json"}, roleList},
+		{"role delete", "NAME", "remove a role, from its holders too", helpRoleDelete, 1, 1, nil, roleDelete},
+		{"sessions", "NAME", "list a user's logins", helpSessions, 1, 1, []string{"json"}, sessions},
+		{"logout", "NAME", "end all of a user's sessions", helpLogout, 1, 1, nil, logout},
+		{"migrate", "", "make or update the database's tables", helpMigrate, 0, 0, []string{"dry-run"}, migrate},
+	}
+}
+
+// find gives the command that args begin with, and what follows it.
+func find(args []string) (cmd *command, rest []string) {
+	for _, cmd := range commands() {
+		if len(args) > 0 && args[0] == cmd.name {
+			return &cmd, args[1:]
+		}
+		if len(args) > 1 && args[0]+" "+args[1] == cmd.name {
+			return &cmd, args[2:]
+		}
+	}
+	return nil, nil
+}

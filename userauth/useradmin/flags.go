@@ -1,0 +1,118 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"io"
+	"slices"
+	"strings"
+)
+
+// options are what flags set.
+type options struct {
+	db            string
+	passwordStdin bool
+	json          bool
+	dryRun        bool
+	roles         []string
+	permissions   string
+	description   *string // nil: not given
+}
+
+var errHelp = errors.New("help was asked for")
+
+// parse reads the command line. -db and -password-stdin may stand before the command, too.
+func (c *call) parse(args []string) (*command, error) {
+	global := c.flagSet("db", "password-stdin")
+	if err := global.Parse(args); err != nil {
+		return nil, flagError(err)
+	}
+	args = global.Args()
+	if len(args) == 0 {
+		return nil, usage("no command: useradmin help lists them")
+	}
+	if args[0] == "help" {
+		cmd, rest := find(args[1:])
+		if len(args) > 1 && (cmd == nil || len(rest) > 0) {
+			return nil, usage("no such command: useradmin help lists them")
+		}
+		return cmd, errHelp
+	}
+	cmd, args := find(args)
+	if cmd == nil {
+		return nil, usage("no such command: useradmin help lists them") // not repeated: it may be a misplaced password
+	}
+	asked := c.passwordStdin
+	operands, err := parseAll(c.flagSet(append(cmd.flags, "db")...), args)
+	switch {
+	case err != nil:
+		return cmd, flagError(err)
+	case len(operands) < cmd.least || cmd.most >= 0 && len(operands) > cmd.most:
+		return cmd, usage("want useradmin %s %s: useradmin help %s says more", cmd.name, cmd.operands, cmd.name)
+	case asked && !cmd.takes("password-stdin"):
+		return cmd, usage("%s takes no password", cmd.name)
+	}
+	c.operands = operands
+	return cmd, nil
+}
+
+// parseAll lets flags stand behind operands as well. What follows "--" is all operands, so that a name may begin with
+// anything.
+func parseAll(f *flag.FlagSet, args []string) (operands []string, err error) {
+	for {
+		if err := f.Parse(args); err != nil {
+			return nil, err
+		}
+		rest := f.Args()
+		if done := len(args) - len(rest); len(rest) == 0 || done > 0 && args[done-1] == "--" {
+			return append(operands, rest...), nil
+		}
+		operands, args = append(operands, rest[0]), rest[1:]
+	}
+}
+
+// flagError repeats nothing that isn't a flag's own name: it may be a password in a wrong place.
+func flagError(err error) error {
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return errHelp
+	case strings.HasPrefix(err.Error(), "flag needs an argument"):
+		return usageError{err}
+	}
+	return usage("no such flag, or not with that value: useradmin help COMMAND lists them")
+}
+
+func (cmd *command) takes(name string) bool {
+	return slices.Contains(cmd.flags, name)
+}
+
+// flagSet has the flags of these names. Two sets of one call write to the same options.
+func (c *call) flagSet(names ...string) *flag.FlagSet {
+	f := flag.NewFlagSet("useradmin", flag.ContinueOnError)
+	f.SetOutput(io.Discard) // one line is enough
+	for _, name := range names {
+		switch name {
+		case "db":
+			f.StringVar(&c.db, name, c.db, "`URL` of the database, as sqlite:app.db; without it AUTH_DB_URI of the environment")
+		case "password-stdin":
+			f.BoolVar(&c.passwordStdin, name, c.passwordStdin, "read the password from standard input, without the newline at its end")
+		case "json":
+			f.BoolVar(&c.json, name, false, "as a JSON array")
+		case "dry-run":
+			f.BoolVar(&c.dryRun, name, false, "only print what would be done")
+		case "role":
+			f.Func(name, "a role, by its `NAME`; may be repeated", func(s string) error {
+				c.roles = append(c.roles, s) // never split: a comma is part of the name
+				return nil
+			})
+		case "permissions":
+			f.StringVar(&c.permissions, name, "", "`PERMISSIONS` as 'contents:read,write kernels:*'")
+		case "description":
+			f.Func(name, "`TEXT` for people; without it the description stays as it is", func(s string) error {
+				c.description = &s
+				return nil
+			})
+		}
+	}
+	return f
+}
