@@ -1,0 +1,18 @@
+// Package bench measures what the library costs beside what people would use instead: a bare router, code written by
+// hand, and other libraries. It is a module of its own, so that nothing here becomes a dependency of the library.
+//
+//	go test -run TestTable -v                   the table
+//	go test -run TestTable -v -rounds 31 -slice 50ms
+//	go test -run TestTable/session -v           a part of it
+//	go test -run TestAllocs                     only the counts, which are the same on every machine
+//	go test -run '^$' -bench Rows/guard -cpuprofile cpu.out
+//
+// What doesn't fit into a row has a test of its own, which runs small by default:
+//
+//	go test -run TestManySessions -v -sessions 1000000     memory, collections, look-ups and a start; takes minutes
+//	go test -run TestRevocation -v -revocations 300        how long another instance goes on
+//	go test -run Logins -v                                 many logins at once, and what others notice of them
+//
+// Counts fail a test: of allocations, statements, bytes, and of passwords hashed at once. Times don't: they depend on the
+// machine and on what else runs there, so each is put in relation to another of the same run.
+package bench
