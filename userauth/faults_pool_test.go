@@ -86,7 +86,7 @@ func faultSiteAndOther(t testing.TB, change ...func(*userauth.Config)) (s, other
 // D-04: clients that leave while the database answers. Nobody is ever served as somebody else.
 func TestNobodyGetsAnothersAnswer(t *testing.T) {
 	t.Parallel()
-	s, other := faultSiteAndOther(t, func(c *userauth.Config) { c.CacheSessions = 1 }) // every request asks the database
+	s, other := faultSiteAndOther(t, func(c *userauth.Config) { c.CacheSessions = 1 })
 	s.faulty.Store(true)
 	rounds := 120 / faultStep(3)
 	if faultLong {
@@ -94,14 +94,16 @@ func TestNobodyGetsAnothersAnswer(t *testing.T) {
 	}
 	var all sync.WaitGroup
 	var served, left atomic.Int64
-	start := make(chan struct{}) // together, so that they push each other out of memory
+	start := make(chan struct{})
 	for i := range 16 {
 		name := fmt.Sprint("user", i)
 		other.add(name, siteWrites)
-		b := other.in(name).faultAt(s)
+		// In turn, so that each pushes the one before out of memory and every request asks the database.
+		browsers := []*browser{other.in(name).faultAt(s), other.in(name).faultAt(s), other.in(name).faultAt(s)}
 		all.Go(func() {
 			<-start
 			for round := range rounds {
+				b := browsers[round%len(browsers)]
 				ctx, cancel := context.WithCancel(t.Context())
 				switch round % 8 {
 				case 0: // stays
