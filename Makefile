@@ -12,6 +12,7 @@ export GOWORK := off
 FUZZTIME  ?= 3s
 BENCHTIME ?= 1s
 TESTFLAGS ?=
+GOTEST    ?= go test
 
 MODULES := . $(patsubst %/go.mod,%,$(shell git ls-files -- '*/go.mod' ':!*/testdata/*'))
 
@@ -56,7 +57,7 @@ test:
 ## race: this module only. The benchmarks' ratios mean nothing under the race detector, and the browser's tests drive
 ## the handlers that the tests here drive. Allocation counts don't hold under it either.
 race:
-	go test -race $(TESTFLAGS) -skip '^TestAllocs' ./...
+	$(GOTEST) -race $(TESTFLAGS) -skip '^TestAllocs' ./...
 
 ## allocs: only the allocation budgets, which `test` covers
 allocs:
