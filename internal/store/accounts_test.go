@@ -3,17 +3,20 @@ package store_test
 import (
 	"fmt"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/ostiary/auth/internal/store"
+	"github.com/ostiary/auth/internal/store/storetest"
 )
 
-func TestAccountRoundTrip(t *testing.T) {
-	t.Parallel()
-	d, faults, _ := open(t)
+func TestAccountRoundTrip(t *testing.T) { storetest.Each(t, testAccountRoundTrip) }
+
+func testAccountRoundTrip(t *testing.T, on storetest.Engine) {
+	d, faults, _ := open(t, on)
 	u := store.User{
 		ID: 99, Realm: "ldap", Username: "Ann Ä", Key: "ann ä", Hash: "$argon2id$x", Disabled: true, Created: 1, PasswordAt: 2,
-		Profile: store.Profile{Name: "n", DisplayName: "d", Initials: "i", Color: "c", AvatarURL: "a", Workspace: "{}", Settings: "{\"x\":\"\x00'\n\"}"},
+		Profile: store.Profile{Name: "n", DisplayName: "d", Initials: "i", Color: "c", AvatarURL: "a", Workspace: "{}", Settings: "{\"x\":\"\x01'\n🦊\"}"},
 	}
 	direct := []store.Permission{{"z", "read"}, {"a", "write"}, {"a", "read"}, {"a", "read"}}
 	var id int64
@@ -64,8 +67,8 @@ func TestAccountRoundTrip(t *testing.T) {
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: got %+v, %v\nwant %+v", name, got, err, want)
 		}
-		if calls := faults.Calls(); name[0] != 'i' && name != "by key in one" && len(calls) != 1 {
-			t.Errorf("%s: got %d round trips %q, want 1", name, len(calls), calls)
+		if got := roundTrips(faults); name[0] != 'i' && name != "by key in one" && got != 1 {
+			t.Errorf("%s: got %d round trips %q, want 1", name, got, faults.Calls())
 		}
 	}
 	if got := account(t, d, bob); !reflect.DeepEqual(got.Permissions, []store.Permission(nil)) || got.Roles != nil || got.Externals != nil {
@@ -73,9 +76,10 @@ func TestAccountRoundTrip(t *testing.T) {
 	}
 }
 
-func TestNoSuchAccount(t *testing.T) {
-	t.Parallel()
-	d, _, _ := open(t)
+func TestNoSuchAccount(t *testing.T) { storetest.Each(t, testNoSuchAccount) }
+
+func testNoSuchAccount(t *testing.T, on storetest.Engine) {
+	d, _, _ := open(t, on)
 	addUser(t, d, "ann")
 	for _, key := range []string{"", "an", "anN", "ann ", "ann\x00", "%", "_nn", "ANN"} { // D-11: keys are bytes
 		_, err := d.AccountByKey(t.Context(), "", key)
@@ -98,13 +102,18 @@ func TestNoSuchAccount(t *testing.T) {
 }
 
 // A batch as large as a database may need, with what belongs to each.
-func TestManyAccounts(t *testing.T) {
-	t.Parallel()
-	d, faults, path := open(t)
-	db := raw(t, path, "")
-	const ids450 = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 450) "
-	db.MustExecContext(t.Context(), ids450+"INSERT INTO auth_users SELECT i, '', 'u' || i, 'u' || i, '', 0, 0, 0, '', '', '', '', '', '', '' FROM n")
-	db.MustExecContext(t.Context(), ids450+"INSERT INTO auth_user_permissions SELECT i, CAST(i AS TEXT), 'x' FROM n")
+func TestManyAccounts(t *testing.T) { storetest.Each(t, testManyAccounts) }
+
+func testManyAccounts(t *testing.T, on storetest.Engine) {
+	d, faults, base := open(t, on)
+	var users, permissions []any
+	for id := range 450 {
+		name := fmt.Sprint(id + 1)
+		users, permissions = append(users, id+1, name, name), append(permissions, id+1, name)
+	}
+	base.Exec(t, "INSERT INTO auth_users VALUES (?, '', ?, ?, '', 0, 0, 0, '', '', '', '', '', '', '')"+
+		strings.Repeat(", (?, '', ?, ?, '', 0, 0, 0, '', '', '', '', '', '', '')", 449), users...)
+	base.Exec(t, "INSERT INTO auth_user_permissions VALUES (?, ?, 'x')"+strings.Repeat(", (?, ?, 'x')", 449), permissions...)
 	ids := []int64{0}
 	for id := range int64(450) {
 		ids = append(ids, id+1, id+1)
@@ -119,14 +128,15 @@ func TestManyAccounts(t *testing.T) {
 			t.Errorf("user %d: got %+v", id, a)
 		}
 	}
-	if calls := faults.Calls(); len(calls) != 3 {
-		t.Errorf("got %d round trips, want 3", len(calls))
+	if got := roundTrips(faults); got != 3 {
+		t.Errorf("got %d round trips, want 3", got)
 	}
 }
 
-func TestAccountsAfter(t *testing.T) {
-	t.Parallel()
-	d, _, _ := open(t)
+func TestAccountsAfter(t *testing.T) { storetest.Each(t, testAccountsAfter) }
+
+func testAccountsAfter(t *testing.T, on storetest.Engine) {
+	d, _, _ := open(t, on)
 	for _, key := range []string{"ann", "annb", "bob", "100%", "1000", "a_b", "axb", "a!b", "äb", "Z"} {
 		addUser(t, d, key)
 	}
@@ -166,9 +176,10 @@ func TestAccountsAfter(t *testing.T) {
 	}
 }
 
-func TestCountUsers(t *testing.T) {
-	t.Parallel()
-	d, _, _ := open(t)
+func TestCountUsers(t *testing.T) { storetest.Each(t, testCountUsers) }
+
+func testCountUsers(t *testing.T, on storetest.Engine) {
+	d, _, _ := open(t, on)
 	addUser(t, d, "ann")
 	for realm, want := range map[string]int{"": 1, "ldap": 0} {
 		if got, err := d.CountUsers(t.Context(), realm); err != nil || got != want {

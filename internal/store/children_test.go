@@ -12,14 +12,16 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jmoiron/sqlx"
+	"github.com/ostiary/auth/internal/dburl"
 	"github.com/ostiary/auth/internal/store"
 )
 
 // start runs a child; what it prints comes line by line, and closing its input ends it.
-func start(t *testing.T, name, path string) (*exec.Cmd, *bufio.Scanner, io.Closer) {
+func start(t *testing.T, name, url string) (*exec.Cmd, *bufio.Scanner, io.Closer) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0])
-	cmd.Env = append(os.Environ(), "STORE_TEST_CHILD="+name+":"+path)
+	cmd.Env = append(os.Environ(), "STORE_TEST_CHILD="+name+":"+url)
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -36,16 +38,25 @@ func start(t *testing.T, name, path string) (*exec.Cmd, *bufio.Scanner, io.Close
 	return cmd, bufio.NewScanner(out), in
 }
 
-// children are the programs that tests start: this test binary again, with STORE_TEST_CHILD=name:path.
-var children = map[string]func(ctx context.Context, path string) error{
+// children are the programs that tests start: this test binary again, with STORE_TEST_CHILD=name:URL.
+var children = map[string]func(ctx context.Context, url string) error{
 	"hold":    childHold,
 	"migrate": childMigrate,
 	"count":   childCount,
 }
 
+// openURL opens the database as a program does.
+func openURL(ctx context.Context, url string) (*sqlx.DB, error) {
+	d, err := dburl.Parse(url)
+	if err != nil {
+		return nil, err
+	}
+	return d.Open(ctx)
+}
+
 // childHold takes the write lock, says so, and keeps it until its input ends.
-func childHold(ctx context.Context, path string) error {
-	db, err := store.OpenSQLite(path)
+func childHold(ctx context.Context, url string) error {
+	db, err := openURL(ctx, url)
 	if err != nil {
 		return err
 	}
@@ -60,8 +71,8 @@ func childHold(ctx context.Context, path string) error {
 }
 
 // childMigrate opens the store and says what it ran.
-func childMigrate(ctx context.Context, path string) error {
-	db, err := store.OpenSQLite(path)
+func childMigrate(ctx context.Context, url string) error {
+	db, err := openURL(ctx, url)
 	if err != nil {
 		return err
 	}
@@ -74,8 +85,8 @@ func childMigrate(ctx context.Context, path string) error {
 }
 
 // childCount adds a user with a permission and a session, again and again, and says so each time, until it is killed.
-func childCount(ctx context.Context, path string) error {
-	db, err := store.OpenSQLite(path)
+func childCount(ctx context.Context, url string) error {
+	db, err := openURL(ctx, url)
 	if err != nil {
 		return err
 	}

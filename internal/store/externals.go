@@ -32,7 +32,7 @@ func (t *Tx) PutExternal(e External) error {
 	if err == nil && n == 0 {
 		n, err = t.exec(doing, "INSERT INTO auth_externals (issuer, subject, user_id, claims) SELECT ?, ?, id, ? FROM auth_users WHERE id = ? "+
 			"AND NOT EXISTS (SELECT 1 FROM auth_externals WHERE issuer = ? AND subject = ? AND user_id = ?)",
-			e.Issuer, e.Subject, e.Claims, e.User, e.Issuer, e.Subject, e.User)
+			key(e.Issuer), key(e.Subject), e.Claims, e.User, e.Issuer, e.Subject, e.User)
 		if err == nil && n == 0 {
 			err = t.userExists(doing, e.User) // else MySQL, which doesn't count a row that had these claims already
 		}

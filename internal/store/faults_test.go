@@ -28,7 +28,7 @@ func everything(t *testing.T, d *store.DB) map[string]func(ctx context.Context) 
 		t.Fatal(err)
 	}
 	return map[string]func(ctx context.Context) error{
-		"Session":         func(ctx context.Context) error { _, err := d.Session(ctx, s.Hash); return err },
+		"Live":            func(ctx context.Context) error { _, err := d.Live(ctx, s.Hash); return err },
 		"SessionsByHash":  func(ctx context.Context) error { _, err := d.SessionsByHash(ctx, [][32]byte{s.Hash}); return err },
 		"SessionsOf":      func(ctx context.Context) error { _, err := d.SessionsOf(ctx, ann); return err },
 		"Accounts of one": func(ctx context.Context) error { _, err := d.Accounts(ctx, []int64{ann}); return err },
@@ -53,9 +53,10 @@ func everything(t *testing.T, d *store.DB) map[string]func(ctx context.Context) 
 
 // D-01, D-03: whichever call to the database fails or hangs, the answer is "unavailable": never "not found", never a
 // part, never a wait beyond the context; and the next call is fine.
-func TestEachCallBroken(t *testing.T) {
-	t.Parallel()
-	d, faults, _ := open(t)
+func TestEachCallBroken(t *testing.T) { storetest.Each(t, testEachCallBroken) }
+
+func testEachCallBroken(t *testing.T, on storetest.Engine) {
+	d, faults, _ := open(t, on)
 	for name, do := range everything(t, d) {
 		t.Run(name, func(t *testing.T) { // one after another: they share the faults
 			for mode, set := range map[string]func(int){"fails": faults.FailAt, "answer lost": faults.LoseAt, "hangs": faults.HangAt} {
@@ -97,9 +98,10 @@ func TestEachCallBroken(t *testing.T) {
 	}
 }
 
-func TestAllCallsBroken(t *testing.T) {
-	t.Parallel()
-	d, faults, _ := open(t)
+func TestAllCallsBroken(t *testing.T) { storetest.Each(t, testAllCallsBroken) }
+
+func testAllCallsBroken(t *testing.T, on storetest.Engine) {
+	d, faults, _ := open(t, on)
 	steps := everything(t, d)
 	for mode, set := range map[string]func(){"fails": faults.Fail, "hangs": faults.Hang} {
 		for name, do := range steps {
@@ -129,13 +131,14 @@ func TestAllCallsBroken(t *testing.T) {
 
 // What is asked often needs no second thought of the database: statements are prepared once, also after the tables were
 // altered or all connections were lost.
-func TestPreparedStatementsSurvive(t *testing.T) {
-	t.Parallel()
-	path := t.TempDir() + "/auth.db"
-	db, faults := storetest.Open(t, path)
+func TestPreparedStatementsSurvive(t *testing.T) { storetest.Each(t, testPreparedStatementsSurvive) }
+
+func testPreparedStatementsSurvive(t *testing.T, on storetest.Engine) {
+	base := on.New(t)
+	db, faults := base.Open(t)
 	d := openDB(t, db)
 	steps := everything(t, d)
-	often := []string{"Session", "Accounts of one", "AccountByKey", "Feed"}
+	often := []string{"Live", "Accounts of one", "AccountByKey", "Feed"}
 	check := func(what string, prepared bool) {
 		t.Helper()
 		for _, name := range often {
@@ -149,7 +152,7 @@ func TestPreparedStatementsSurvive(t *testing.T) {
 		}
 	}
 	check("at first", true)
-	other := raw(t, path, "")
+	other := base.Raw(t, "")
 	other.MustExecContext(t.Context(), "ALTER TABLE auth_sessions ADD COLUMN later TEXT")
 	other.MustExecContext(t.Context(), "ALTER TABLE auth_users ADD COLUMN later TEXT")
 	check("altered", true)
@@ -161,9 +164,10 @@ func TestPreparedStatementsSurvive(t *testing.T) {
 }
 
 // G-01, D-16: no error tells what is stored, and no token is stored that could be told.
-func TestErrorsTellNoHash(t *testing.T) {
-	t.Parallel()
-	d, faults, path := open(t)
+func TestErrorsTellNoHash(t *testing.T) { storetest.Each(t, testErrorsTellNoHash) }
+
+func testErrorsTellNoHash(t *testing.T, on storetest.Engine) {
+	d, faults, base := open(t, on)
 	steps := everything(t, d)
 	s := newSession(1, "a", 1)
 	tells := func(name string, err error) {
@@ -191,6 +195,6 @@ func TestErrorsTellNoHash(t *testing.T) {
 		tells(name, do(t.Context()))
 	}
 	faults.Heal()
-	raw(t, path, "").MustExecContext(t.Context(), "DROP TABLE auth_sessions")
-	tells("Session without its table", steps["Session"](t.Context()))
+	base.Raw(t, "").MustExecContext(t.Context(), "DROP TABLE auth_sessions")
+	tells("Live without its table", steps["Live"](t.Context()))
 }

@@ -80,12 +80,9 @@ func (t *Tx) flush() {
 			seq++
 			args = append(args, seq, randomMark(), c.User, c.Session, now)
 		}
-		_, err := t.exec("telling changes", "INSERT INTO auth_feed (seq, mark, user_id, token_hash, created_at) VALUES (?, ?, ?, ?, ?)"+
+		_, err := t.run("telling changes", "INSERT INTO auth_feed (seq, mark, user_id, token_hash, created_at) VALUES (?, ?, ?, ?, ?)"+
 			strings.Repeat(", (?, ?, ?, ?, ?)", n-1), args...)
 		if err != nil {
-			if t.broken == nil { // the number is taken: ErrExists would be somebody else's answer
-				t.broken = errCounter
-			}
 			return
 		}
 		list = list[n:]

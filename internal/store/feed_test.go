@@ -6,10 +6,12 @@ import (
 	"time"
 
 	"github.com/ostiary/auth/internal/store"
+	"github.com/ostiary/auth/internal/store/storetest"
 )
 
-func TestFeedTellsWhatChanged(t *testing.T) {
-	t.Parallel()
+func TestFeedTellsWhatChanged(t *testing.T) { storetest.Each(t, testFeedTellsWhatChanged) }
+
+func testFeedTellsWhatChanged(t *testing.T, on storetest.Engine) {
 	ptr := func(s string) *string { return &s }
 	at := func(user int64, name string) string {
 		return fmt.Sprintf("user %d session %.4x", user, newSession(user, name, 0).Hash)
@@ -53,7 +55,7 @@ func TestFeedTellsWhatChanged(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d, _, _ := open(t)
+			d, _, _ := open(t, on)
 			addUser(t, d, "ann")
 			addUser(t, d, "bob")
 			addSessions(t, d, newSession(1, "a", 10), newSession(1, "b", 20), newSession(2, "c", 30))
@@ -69,16 +71,17 @@ func TestFeedTellsWhatChanged(t *testing.T) {
 }
 
 // More changes than one INSERT takes keep their order and have no gap; every entry has a mark of its own.
-func TestManyChangesAtOnce(t *testing.T) {
-	t.Parallel()
-	d, _, path := open(t)
+func TestManyChangesAtOnce(t *testing.T) { storetest.Each(t, testManyChangesAtOnce) }
+
+func testManyChangesAtOnce(t *testing.T, on storetest.Engine) {
+	d, _, base := open(t, on)
 	const n = 110
 	ann := addUser(t, d, "ann")
 	var all []store.Session
 	for i := range n {
 		all = append(all, newSession(ann, fmt.Sprint(i), 1))
 	}
-	insertSessions(t, path, all)
+	insertSessions(t, base, all)
 	write(t, d, func(tx *store.Tx) error {
 		for _, s := range all {
 			if ended, err := tx.DeleteSession(s.Hash); err != nil || !ended {
@@ -103,9 +106,10 @@ func TestManyChangesAtOnce(t *testing.T) {
 	}
 }
 
-func TestFeedPages(t *testing.T) {
-	t.Parallel()
-	d, faults, _ := open(t)
+func TestFeedPages(t *testing.T) { storetest.Each(t, testFeedPages) }
+
+func testFeedPages(t *testing.T, on storetest.Engine) {
+	d, faults, _ := open(t, on)
 	if newest, list, err := d.Feed(t.Context(), 0, 10); newest != 0 || list != nil || err != nil {
 		t.Errorf("a new feed: got %d %v %v", newest, list, err)
 	}
@@ -137,8 +141,9 @@ func TestFeedPages(t *testing.T) {
 	}
 }
 
-func TestTrimFeed(t *testing.T) {
-	t.Parallel()
+func TestTrimFeed(t *testing.T) { storetest.Each(t, testTrimFeed) }
+
+func testTrimFeed(t *testing.T, on storetest.Engine) {
 	now := time.Now().Unix()
 	for name, test := range map[string]struct {
 		before      int64
@@ -156,12 +161,12 @@ func TestTrimFeed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d, _, path := open(t)
+			d, _, base := open(t, on)
 			ann := addUser(t, d, "ann")
 			for i := range 5 {
 				write(t, d, func(tx *store.Tx) error { return tx.SetDisabled(ann, i%2 == 0) })
 			}
-			db := raw(t, path, "")
+			db := base.Raw(t, "")
 			// The second was written by a clock that runs ahead of the third's: gaps must not come of it.
 			for seq, age := range map[int]int64{1: 200, 2: 100, 3: 200, 4: 0, 5: 0} {
 				db.MustExecContext(t.Context(), "UPDATE auth_feed SET created_at = ? WHERE seq = ?", now-age, seq)
@@ -184,12 +189,13 @@ func TestTrimFeed(t *testing.T) {
 }
 
 // Without its counter the feed must not look like an empty one, and nothing may change that it can't tell.
-func TestCounterThatWasMeddledWith(t *testing.T) {
-	t.Parallel()
-	d, _, path := open(t)
+func TestCounterThatWasMeddledWith(t *testing.T) { storetest.Each(t, testCounterThatWasMeddledWith) }
+
+func testCounterThatWasMeddledWith(t *testing.T, on storetest.Engine) {
+	d, _, base := open(t, on)
 	ann := addUser(t, d, "ann")
 	write(t, d, func(tx *store.Tx) error { return tx.SetDisabled(ann, false) })
-	db := raw(t, path, "")
+	db := base.Raw(t, "")
 	db.MustExecContext(t.Context(), "UPDATE auth_counters SET value = 0 WHERE name = 'feed'")
 	err := d.Write(t.Context(), func(tx *store.Tx) error { return tx.SetDisabled(ann, true) })
 	wantError(t, "writing", err, store.ErrUnavailable)

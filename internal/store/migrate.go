@@ -6,6 +6,7 @@ import (
 	"embed"
 	"fmt"
 	"io/fs"
+	"regexp"
 	"strings"
 	"time"
 
@@ -47,16 +48,27 @@ func migrations() ([]migration, error) {
 // statements splits a migration at each ";" that ends a line: not every driver takes several statements at once.
 func (m migration) statements(d *dialect) []string {
 	var all []string
-	for _, statement := range strings.Split(d.types.Replace(m.sql), ";\n") {
+	for _, statement := range strings.Split(comment.ReplaceAllString(m.sql, ""), ";\n") {
 		if statement = strings.TrimSpace(statement); statement != "" {
-			all = append(all, statement)
+			all = append(all, d.ddl(statement))
 		}
 	}
 	return all
 }
 
+// comment is a line of a migration.
+var comment = regexp.MustCompile(`(?m)^--.*\n`)
+
+// ddl is a statement of a migration in the dialect's words.
+func (d *dialect) ddl(statement string) string {
+	if strings.HasPrefix(statement, "CREATE TABLE ") {
+		statement += d.table
+	}
+	return d.types.Replace(statement)
+}
+
 // Migrate brings the database to this program's schema, as [Open] does, and returns the names of the migrations that
-// it ran. Each is run whole or not at all, and once, however many programs start at the same time. A database that is
+// it ran. Each is run whole or not at all (on MySQL, which can't do that, it goes on where it was cut off), and once, however many programs start at the same time. A database that is
 // up to date is only read. It fails with [ErrSchema] if the schema is newer than this program or isn't ours.
 func Migrate(ctx context.Context, db *sqlx.DB) (ran []string, err error) {
 	d, err := dialectOf(db)
@@ -93,21 +105,31 @@ func Pending(ctx context.Context, db *sqlx.DB) ([]string, error) {
 func pending(ctx context.Context, d *dialect, db *sqlx.DB) (todo []migration, err error) {
 	ctx, cancel := context.WithTimeout(ctx, WriteTimeout)
 	defer cancel()
-	err = retryBusy(ctx, d, func() error {
+	err = d.retry(ctx, func() error {
+		if err := d.checkSettings(ctx, db); err != nil {
+			return err
+		}
 		todo, err = pendingNow(ctx, d, db)
 		return err
 	})
 	return todo, err
 }
 
+// A querier is a database, a connection or a transaction.
+type querier interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
 // pendingNow compares what was run on the database with what this program knows.
-func pendingNow(ctx context.Context, d *dialect, db sqlx.ExtContext) ([]migration, error) {
+func pendingNow(ctx context.Context, d *dialect, db querier) ([]migration, error) {
 	all, err := migrations()
 	if err != nil {
 		return nil, err
 	}
 	var tables int
-	if err := db.QueryRowxContext(ctx, db.Rebind(d.hasTable), "auth_schema_migrations").Scan(&tables); err != nil {
+	if err := db.QueryRowContext(ctx, d.rebind(d.hasTable), "auth_schema_migrations").Scan(&tables); err != nil {
 		return nil, err
 	}
 	if tables == 0 {
@@ -139,45 +161,59 @@ func pendingNow(ctx context.Context, d *dialect, db sqlx.ExtContext) ([]migratio
 	return all[done:], nil
 }
 
-// run runs the migration in a transaction, unless another program has done so meanwhile.
+// run runs the migration, unless another program has done so meanwhile.
 func (m migration) run(ctx context.Context, d *dialect, db *sqlx.DB) (did bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, migrateTimeout)
 	defer cancel()
-	err = retryBusy(ctx, d, func() error {
-		did, err = m.try(ctx, d, db)
+	err = d.retry(ctx, func() error {
+		did, err = d.migrate(ctx, d, db, m)
 		return err
 	})
 	return did, err
 }
 
-func (m migration) try(ctx context.Context, d *dialect, db *sqlx.DB) (did bool, err error) {
-	tx, err := db.BeginTxx(ctx, nil)
-	if err != nil {
-		return false, err
-	}
-	defer func() { _ = tx.Rollback() }() // does nothing after a commit
-	for _, statement := range []string{
-		"CREATE TABLE IF NOT EXISTS auth_schema_migrations (version {int} NOT NULL PRIMARY KEY, name {key} NOT NULL, applied_at {int} NOT NULL)",
-		"DELETE FROM auth_schema_migrations WHERE version < 0", // takes the write lock where the table exists already
-	} {
-		if _, err := tx.ExecContext(ctx, d.types.Replace(statement)); err != nil {
+// createMigrations makes the table of the migrations that were run.
+const createMigrations = "CREATE TABLE IF NOT EXISTS auth_schema_migrations (version {int} NOT NULL PRIMARY KEY, name {key} NOT NULL, applied_at {int} NOT NULL)"
+
+// migrateAtOnce runs a migration in one transaction, with all CREATE TABLE, for databases that can. The first statements
+// lock out whoever wants to do the same, and make the table of the migrations.
+func migrateAtOnce(first ...string) func(context.Context, *dialect, *sqlx.DB, migration) (bool, error) {
+	return func(ctx context.Context, d *dialect, db *sqlx.DB, m migration) (did bool, err error) {
+		tx, err := db.BeginTxx(ctx, &sql.TxOptions{Isolation: d.isolation})
+		if err != nil {
 			return false, err
 		}
-	}
-	// Asked again under the lock: of several programs that start at once, one migrates and the others find it done.
-	todo, err := pendingNow(ctx, d, tx)
-	if err != nil || len(todo) == 0 || todo[0].version != m.version {
-		return false, err
-	}
-	for _, statement := range m.statements(d) {
-		if _, err := tx.ExecContext(ctx, statement); err != nil {
-			return false, fmt.Errorf("%s: %w", m.name, err)
+		defer func() { _ = tx.Rollback() }() // does nothing after a commit
+		for _, statement := range first {
+			if _, err := tx.ExecContext(ctx, d.ddl(statement)); err != nil {
+				return false, err
+			}
 		}
+		// Asked again under the lock: of several programs that start at once, one migrates and the others find it done.
+		if todo, err := m.todo(ctx, d, tx); err != nil || !todo {
+			return false, err
+		}
+		for _, statement := range m.statements(d) {
+			if _, err := tx.ExecContext(ctx, statement); err != nil {
+				return false, fmt.Errorf("%s: %w", m.name, err)
+			}
+		}
+		if err := m.done(ctx, d, tx); err != nil {
+			return false, err
+		}
+		return true, tx.Commit()
 	}
-	_, err = tx.ExecContext(ctx, tx.Rebind("INSERT INTO auth_schema_migrations (version, name, applied_at) VALUES (?, ?, ?)"),
+}
+
+// todo tells whether the migration is the next to run.
+func (m migration) todo(ctx context.Context, d *dialect, db querier) (bool, error) {
+	todo, err := pendingNow(ctx, d, db)
+	return len(todo) > 0 && todo[0].version == m.version, err
+}
+
+// done notes that the migration was run.
+func (m migration) done(ctx context.Context, d *dialect, db querier) error {
+	_, err := db.ExecContext(ctx, d.rebind("INSERT INTO auth_schema_migrations (version, name, applied_at) VALUES (?, ?, ?)"),
 		m.version, m.name, time.Now().Unix())
-	if err != nil {
-		return false, err
-	}
-	return true, tx.Commit()
+	return err
 }

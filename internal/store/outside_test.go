@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/ostiary/auth/internal/store"
+	"github.com/ostiary/auth/internal/store/storetest"
 )
 
 // D-05: killed at any moment, what is there is whole, and what was told as done is there.
@@ -22,7 +24,7 @@ func TestKilledWhileWriting(t *testing.T) {
 	d := openDB(t, db)
 	done := 0
 	for round := range 5 {
-		cmd, out, _ := start(t, "count", path)
+		cmd, out, _ := start(t, "count", "sqlite:"+path)
 		for range 3 + round {
 			if !out.Scan() {
 				t.Fatal("the child has ended by itself")
@@ -63,14 +65,13 @@ func TestFullAndReadOnly(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			good, _, path := open(t)
+			good, _, base := open(t, storetest.SQLite)
 			ann := addUser(t, good, "ann")
-			bad := openDB(t, raw(t, path, options))
+			bad := openDB(t, base.Raw(t, options))
 			before := head(t, good)
 			err := bad.Write(t.Context(), func(tx *store.Tx) error {
 				for i := range 1000 {
-					p := make([]byte, 1000)
-					tx.Grant(ann, []store.Permission{{Resource: fmt.Sprint(i, p), Action: "b"}}) // lets the error pass
+					tx.Grant(ann, []store.Permission{{Resource: fmt.Sprint(i, strings.Repeat("x", 1000)), Action: "b"}}) // lets the error pass
 				}
 				return nil
 			})
@@ -86,9 +87,9 @@ func TestFullAndReadOnly(t *testing.T) {
 // D-07: another program keeps the lock. Reads go on, writes give up in time, and all is well when the lock is gone.
 func TestLockedByAnotherProgram(t *testing.T) {
 	t.Parallel()
-	d, _, path := open(t)
+	d, _, base := open(t, storetest.SQLite)
 	ann := addUser(t, d, "ann")
-	_, out, release := start(t, "hold", path)
+	_, out, release := start(t, "hold", base.URL)
 	if !out.Scan() {
 		t.Fatal("the child has ended")
 	}

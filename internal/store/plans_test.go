@@ -9,13 +9,14 @@ import (
 	"testing"
 
 	"github.com/ostiary/auth/internal/store"
+	"github.com/ostiary/auth/internal/store/storetest"
 )
 
 // Nothing that happens per request, login or clean-up reads a whole table: every statement finds its rows by an index
 // (S-19), but for those that are about all rows.
 func TestStatementsUseIndexes(t *testing.T) {
 	t.Parallel()
-	d, faults, path := open(t)
+	d, faults, base := open(t, storetest.SQLite)
 	steps := everything(t, d)
 	steps["writes"] = func(ctx context.Context) error {
 		return d.Write(ctx, func(tx *store.Tx) error {
@@ -34,7 +35,7 @@ func TestStatementsUseIndexes(t *testing.T) {
 	everyRow := map[string]bool{ // a listing of roles, of which there are few
 		"SCAN r": true, "SCAN r USING INDEX sqlite_autoindex_auth_roles_1": true,
 	}
-	db := raw(t, path, "")
+	db := base.Raw(t, "")
 	checked := 0
 	for _, name := range slices.Sorted(maps.Keys(steps)) { // "writes" is the last
 		faults.Heal()

@@ -2,7 +2,13 @@ package store
 
 import (
 	"context"
+	"database/sql/driver"
+	"errors"
+	"io"
 	"math/rand/v2"
+	"net"
+	"strings"
+	"syscall"
 	"time"
 )
 
@@ -14,23 +20,48 @@ const (
 	migrateTimeout = time.Minute
 )
 
-// retry runs a read again while the database is busy, for readTimeout.
-func (d *DB) retry(ctx context.Context, try func() error) error {
-	deadline := time.Now().Add(readTimeout)
-	return retryUntil(ctx, d.dialect, func() bool { return time.Now().Before(deadline) }, try)
+// A commitError is what a commit failed with.
+type commitError struct{ error }
+
+func (e *commitError) Unwrap() error { return e.error }
+
+// again tells whether what failed with err may be run again: nothing was done, or what was is rolled back. Only when the
+// connection was lost during the commit itself can nobody say.
+func (d *dialect) again(err error) bool {
+	if d.busy(err) {
+		return true
+	}
+	var commit *commitError
+	return d.lost(err) && !errors.As(err, &commit)
 }
 
-// retryBusy runs try again while the database is busy, until ctx ends.
-func retryBusy(ctx context.Context, d *dialect, try func() error) error {
-	return retryUntil(ctx, d, func() bool { return true }, try)
+// lostConnection tells whether err says so, in the standard library's ways or in a driver's own words.
+func lostConnection(err error, words string) bool {
+	for _, known := range []error{driver.ErrBadConn, io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, syscall.ECONNRESET, syscall.EPIPE} {
+		if errors.Is(err, known) {
+			return true
+		}
+	}
+	return err != nil && strings.Contains(err.Error(), words)
+}
+
+// retry runs a read again while the database is busy or the connection gets lost, for readTimeout.
+func (d *DB) retry(ctx context.Context, try func() error) error {
+	deadline := time.Now().Add(readTimeout)
+	return d.dialect.retryUntil(ctx, func() bool { return time.Now().Before(deadline) }, try)
+}
+
+// retry runs try again while the database is busy or the connection gets lost, until ctx ends.
+func (d *dialect) retry(ctx context.Context, try func() error) error {
+	return d.retryUntil(ctx, func() bool { return true }, try)
 }
 
 // retryUntil waits between two tries, longer each time and never as long as others do, so that those who met once don't
 // meet again. It gives try's own error: "locked" says more than "context ended".
-func retryUntil(ctx context.Context, d *dialect, more func() bool, try func() error) error {
+func (d *dialect) retryUntil(ctx context.Context, more func() bool, try func() error) error {
 	for wait := time.Millisecond; ; wait = min(2*wait, 100*time.Millisecond) {
 		err := try()
-		if err == nil || !d.busy(err) || !more() {
+		if err == nil || !d.again(err) || !more() {
 			return err
 		}
 		if sleep(ctx, wait/2+rand.N(wait)) != nil { //nolint:gosec // a weak random number is enough to be apart

@@ -71,7 +71,7 @@ func (t *Tx) PutRole(r Role, version int64) (newVersion int64, err error) {
 		return 0, err
 	}
 	if version == 0 {
-		_, err = t.exec(doing, "INSERT INTO auth_roles (name, description, version) VALUES (?, ?, ?)", r.Name, r.Description, newVersion)
+		_, err = t.exec(doing, "INSERT INTO auth_roles (name, description, version) VALUES (?, ?, ?)", key(r.Name), r.Description, newVersion)
 	} else {
 		err = t.replaceRole(doing, r, version, newVersion)
 	}
@@ -79,7 +79,7 @@ func (t *Tx) PutRole(r Role, version int64) (newVersion int64, err error) {
 		return 0, err
 	}
 	for _, p := range sortPermissions(slices.Clone(r.Permissions)) {
-		_, err := t.exec(doing, "INSERT INTO auth_role_permissions (role, resource, action) VALUES (?, ?, ?)", r.Name, p.Resource, p.Action)
+		_, err := t.run(doing, "INSERT INTO auth_role_permissions (role, resource, action) VALUES (?, ?, ?)", r.Name, key(p.Resource), key(p.Action))
 		if err != nil {
 			return 0, err
 		}

@@ -6,11 +6,13 @@ import (
 	"testing"
 
 	"github.com/ostiary/auth/internal/store"
+	"github.com/ostiary/auth/internal/store/storetest"
 )
 
-func TestRoles(t *testing.T) {
-	t.Parallel()
-	d, _, _ := open(t)
+func TestRoles(t *testing.T) { storetest.Each(t, testRoles) }
+
+func testRoles(t *testing.T, on storetest.Engine) {
+	d, _, _ := open(t, on)
 	put := func(r store.Role, version int64) (got int64, err error) {
 		err = d.Write(t.Context(), func(tx *store.Tx) (err error) { got, err = tx.PutRole(r, version); return err })
 		return got, err
@@ -69,10 +71,11 @@ func TestRoles(t *testing.T) {
 }
 
 // Of many who replace the version that they have all read, one wins.
-func TestRoleChangesAtOnce(t *testing.T) {
-	t.Parallel()
-	d, _, path := open(t)
-	other := openDB(t, raw(t, path, plainOptions))
+func TestRoleChangesAtOnce(t *testing.T) { storetest.Each(t, testRoleChangesAtOnce) }
+
+func testRoleChangesAtOnce(t *testing.T, on storetest.Engine) {
+	d, _, base := open(t, on)
+	other := openDB(t, base.Raw(t, plainOptions))
 	var version int64
 	write(t, d, func(tx *store.Tx) (err error) { version, err = tx.PutRole(store.Role{Name: "r"}, 0); return err })
 	var mu sync.Mutex

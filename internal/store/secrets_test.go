@@ -7,13 +7,15 @@ import (
 	"testing"
 
 	"github.com/ostiary/auth/internal/store"
+	"github.com/ostiary/auth/internal/store/storetest"
 )
 
 // D-09: of instances that start together all get one secret.
-func TestSecretIsShared(t *testing.T) {
-	t.Parallel()
-	d, _, path := open(t)
-	other := openDB(t, raw(t, path, plainOptions))
+func TestSecretIsShared(t *testing.T) { storetest.Each(t, testSecretIsShared) }
+
+func testSecretIsShared(t *testing.T, on storetest.Engine) {
+	d, _, base := open(t, on)
+	other := openDB(t, base.Raw(t, plainOptions))
 	generate := func() []byte { b := make([]byte, 32); rand.Read(b); return b }
 	var mu sync.Mutex
 	var all [][]byte
@@ -45,9 +47,10 @@ func TestSecretIsShared(t *testing.T) {
 }
 
 // D-17: an empty secret would be one that everybody knows.
-func TestEmptySecretIsRefused(t *testing.T) {
-	t.Parallel()
-	d, faults, _ := open(t)
+func TestEmptySecretIsRefused(t *testing.T) { storetest.Each(t, testEmptySecretIsRefused) }
+
+func testEmptySecretIsRefused(t *testing.T, on storetest.Engine) {
+	d, faults, _ := open(t, on)
 	if got, err := d.Secret(t.Context(), "key", func() []byte { return nil }); err == nil || got != nil {
 		t.Errorf("got %v, %v, want an error", got, err)
 	}

@@ -49,27 +49,6 @@ func hashOf(b []byte) (hash [32]byte, err error) {
 	return [32]byte(b), nil
 }
 
-// Session gives the session with this hash. It doesn't look at the time.
-func (d *DB) Session(ctx context.Context, hash [32]byte) (Session, error) {
-	const doing = "reading a session"
-	var found *Session
-	err := d.prepared(ctx, doing, d.session, []any{hash[:]}, func(rows *sql.Rows) error {
-		s, err := scanSession(rows)
-		if err == nil && s.Hash != hash { // nobody may ever get the row that another call has asked for
-			err = errors.New("got another row")
-		}
-		found = &s
-		return err
-	})
-	if err == nil && found == nil {
-		err = failed(doing, ErrNotFound)
-	}
-	if err != nil {
-		return Session{}, err
-	}
-	return *found, nil
-}
-
 // Live gives of the session with this hash what decides about a request: whose it is, of which realm, and its times Seen
 // and Expires. The rest is empty: each column more costs several percent of the look-up. It doesn't look at the time.
 func (d *DB) Live(ctx context.Context, hash [32]byte) (s Session, err error) {
@@ -147,8 +126,8 @@ func (t *Tx) AddSession(s Session, maximum int) error {
 	const doing = "adding a session"
 	// One statement asks and adds: a user who is disabled at the same time gets none.
 	n, err := t.exec(doing, "INSERT INTO auth_sessions ("+sessionColumns+") SELECT ?, ?, id, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? "+
-		"FROM auth_users WHERE id = ? AND disabled = 0", s.Hash[:], s.ID, s.Realm, s.Created, s.Seen, s.Expires,
-		s.Method, s.Address, s.Agent, s.Issuer, s.Subject, s.SID, s.Data, s.User)
+		"FROM auth_users WHERE id = ? AND disabled = 0", s.Hash[:], key(s.ID), key(s.Realm), s.Created, s.Seen, s.Expires,
+		s.Method, s.Address, s.Agent, key(s.Issuer), key(s.Subject), key(s.SID), s.Data, s.User)
 	if err == nil && n == 0 {
 		err = failed(doing, ErrNotFound)
 	}
@@ -163,12 +142,8 @@ func (t *Tx) AddSession(s Session, maximum int) error {
 	slices.SortFunc(others, func(a, b sessionRow) int {
 		return cmp.Or(cmp.Compare(b.seen, a.seen), cmp.Compare(b.created, a.created), bytes.Compare(a.hash[:], b.hash[:]))
 	})
-	for _, old := range others[min(maximum-1, len(others)):] {
-		if _, err := t.DeleteSession(old.hash); err != nil {
-			return err
-		}
-	}
-	return nil
+	_, err = t.endSessions(others[min(maximum-1, len(others)):])
+	return err
 }
 
 // DeleteSession ends a session. ended tells whether it is this call that did.
@@ -236,21 +211,28 @@ func (t *Tx) sessionRows(where string, args ...any) (list []sessionRow, err erro
 	return list, err
 }
 
-// deleteSessions deletes each session on its own, so that the feed names exactly what this transaction has ended.
+// deleteSessions ends sessions. The feed names each: what else their users have stays in everybody's memory.
 func (t *Tx) deleteSessions(where string, args ...any) (n int, err error) {
 	list, err := t.sessionRows(where, args...)
 	if err != nil {
 		return 0, err
 	}
-	for _, row := range list {
-		deleted, err := t.exec("ending a session", "DELETE FROM auth_sessions WHERE token_hash = ?", row.hash[:])
+	return t.endSessions(list)
+}
+
+// endSessions deletes the rows, which nobody else can do meanwhile: this transaction is the only one that writes.
+func (t *Tx) endSessions(list []sessionRow) (n int, err error) {
+	for rows := range slices.Chunk(list, batchSize) {
+		hashes := make([][32]byte, len(rows))
+		for i, row := range rows {
+			hashes[i] = row.hash
+			t.tellSession(row.user, row.hash)
+		}
+		deleted, err := t.run("ending sessions", "DELETE FROM auth_sessions WHERE token_hash "+in(len(rows)), hashArgs(hashes)...)
 		if err != nil {
 			return 0, err
 		}
-		if deleted > 0 {
-			n++
-			t.tellSession(row.user, row.hash)
-		}
+		n += int(deleted)
 	}
 	return n, nil
 }

@@ -9,32 +9,35 @@ import (
 	"testing"
 
 	"github.com/ostiary/auth/internal/store"
+	"github.com/ostiary/auth/internal/store/storetest"
 )
 
-func TestSessionRoundTrip(t *testing.T) {
-	t.Parallel()
-	d, faults, _ := open(t)
+func TestSessionRoundTrip(t *testing.T) { storetest.Each(t, testSessionRoundTrip) }
+
+func testSessionRoundTrip(t *testing.T, on storetest.Engine) {
+	d, faults, _ := open(t, on)
 	ann := addUser(t, d, "ann")
 	want := store.Session{
 		Hash: [32]byte{0, 1, 2, 255}, ID: "Aa_-", User: ann, Realm: "oidc", Created: 1, Seen: 2, Expires: 1 << 40,
-		Method: "password+totp", Address: "2001:db8::1", Agent: "a\x00b\n'\"%🦊", Issuer: "https://issuer", Subject: "sub", SID: "sid", Data: `{"a":"b"}`,
+		Method: "password+totp", Address: "2001:db8::1", Agent: "a\x01b\n'\"%🦊", Issuer: "https://issuer", Subject: "sub", SID: "sid", Data: `{"a":"b"}`,
 	}
 	addSessions(t, d, want)
 	faults.Heal()
-	got, err := d.Session(t.Context(), want.Hash)
+	got, err := session(t.Context(), d, want.Hash)
 	if err != nil || got != want {
 		t.Errorf("got %+v, %v\nwant %+v", got, err, want)
 	}
-	if calls := faults.Calls(); len(calls) != 1 {
-		t.Errorf("got %d round trips %q, want 1", len(calls), calls)
+	if got := roundTrips(faults); got != 1 {
+		t.Errorf("got %d round trips %q, want 1", got, faults.Calls())
 	}
-	_, err = d.Session(t.Context(), [32]byte{0, 1, 2})
+	_, err = session(t.Context(), d, [32]byte{0, 1, 2})
 	wantError(t, "another hash", err, store.ErrNotFound)
 }
 
-func TestSessionsByHash(t *testing.T) {
-	t.Parallel()
-	d, faults, path := open(t)
+func TestSessionsByHash(t *testing.T) { storetest.Each(t, testSessionsByHash) }
+
+func testSessionsByHash(t *testing.T, on storetest.Engine) {
+	d, faults, base := open(t, on)
 	ann := addUser(t, d, "ann")
 	var all []store.Session
 	var hashes [][32]byte
@@ -42,7 +45,7 @@ func TestSessionsByHash(t *testing.T) {
 		s := newSession(ann, fmt.Sprint(i), int64(i))
 		all, hashes = append(all, s), append(hashes, s.Hash)
 	}
-	insertSessions(t, path, all[:401])
+	insertSessions(t, base, all[:401])
 	faults.Heal()
 	got, err := d.SessionsByHash(t.Context(), append(hashes, hashes[0]))
 	if err != nil || len(got) != 401 {
@@ -53,16 +56,17 @@ func TestSessionsByHash(t *testing.T) {
 			t.Errorf("got %+v, want %+v", got[s.Hash], s)
 		}
 	}
-	if calls := faults.Calls(); len(calls) != 3 {
-		t.Errorf("got %d round trips, want 3", len(calls))
+	if got := roundTrips(faults); got != 3 {
+		t.Errorf("got %d round trips, want 3", got)
 	}
 	if got, err := d.SessionsByHash(t.Context(), nil); err != nil || len(got) != 0 {
 		t.Errorf("of none: got %v, %v", got, err)
 	}
 }
 
-func TestAddSession(t *testing.T) {
-	t.Parallel()
+func TestAddSession(t *testing.T) { storetest.Each(t, testAddSession) }
+
+func testAddSession(t *testing.T, on storetest.Engine) {
 	for name, test := range map[string]struct {
 		change func(tx *store.Tx, ann int64) error // after sessions a, b, c (seen in this order) of userauth, d of oidc
 		s      func(ann int64) store.Session
@@ -91,7 +95,7 @@ func TestAddSession(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d, _, _ := open(t)
+			d, _, _ := open(t, on)
 			ann, bob := addUser(t, d, "ann"), addUser(t, d, "bob")
 			other := newSession(ann, "d", 1)
 			other.Realm = "oidc"
@@ -115,8 +119,9 @@ func TestAddSession(t *testing.T) {
 	}
 }
 
-func TestDeleteSessions(t *testing.T) {
-	t.Parallel()
+func TestDeleteSessions(t *testing.T) { storetest.Each(t, testDeleteSessions) }
+
+func testDeleteSessions(t *testing.T, on storetest.Engine) {
 	hash := newSession(0, "b", 0).Hash
 	for name, test := range map[string]struct {
 		fn   func(tx *store.Tx) (int, error)
@@ -145,7 +150,7 @@ func TestDeleteSessions(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d, _, _ := open(t)
+			d, _, _ := open(t, on)
 			ann, bob := addUser(t, d, "ann"), addUser(t, d, "bob")
 			sso := func(user int64, name, issuer, subject, sid string) store.Session {
 				s := newSession(user, name, 1)
@@ -173,13 +178,14 @@ func one(fn func(tx *store.Tx) (bool, error)) func(tx *store.Tx) (int, error) {
 }
 
 // D-13: of many who end one session at once, one is told that it did.
-func TestSessionEndsOnce(t *testing.T) {
-	t.Parallel()
-	d, _, path := open(t)
+func TestSessionEndsOnce(t *testing.T) { storetest.Each(t, testSessionEndsOnce) }
+
+func testSessionEndsOnce(t *testing.T, on storetest.Engine) {
+	d, _, base := open(t, on)
 	ann := addUser(t, d, "ann")
 	s := newSession(ann, "a", 1)
 	addSessions(t, d, s)
-	other := openDB(t, raw(t, path, plainOptions))
+	other := openDB(t, base.Raw(t, plainOptions))
 	var mu sync.Mutex
 	total := 0
 	var wg sync.WaitGroup
@@ -205,8 +211,11 @@ func TestSessionEndsOnce(t *testing.T) {
 
 // D-04: however a context ends between asking and reading, nobody gets another one's row.
 func TestCancelledReadsGiveNobodyElse(t *testing.T) {
-	t.Parallel()
-	d, _, _ := open(t)
+	storetest.Each(t, testCancelledReadsGiveNobodyElse)
+}
+
+func testCancelledReadsGiveNobodyElse(t *testing.T, on storetest.Engine) {
+	d, _, _ := open(t, on)
 	sessions := map[int64]store.Session{}
 	for i := range 4 {
 		user := addUser(t, d, fmt.Sprint("u", i))
@@ -222,7 +231,7 @@ func TestCancelledReadsGiveNobodyElse(t *testing.T) {
 			for range 50 {
 				ctx, cancel := context.WithCancel(t.Context())
 				go cancel()
-				got, err := d.Session(ctx, s.Hash)
+				got, err := session(ctx, d, s.Hash)
 				if err == nil && got != s || err != nil && got != (store.Session{}) {
 					t.Errorf("got %+v, %v, want %+v", got, err, s)
 				}

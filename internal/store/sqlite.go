@@ -16,12 +16,19 @@ import (
 )
 
 var sqlite = dialect{
+	bind:     sqlx.QUESTION,
 	types:    strings.NewReplacer("{int}", "INTEGER", "{key}", "TEXT", "{text}", "TEXT", "{bytes}", "BLOB", "{bytes32}", "BLOB"),
 	hasTable: "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = ?",
 	// A transaction that reads first and writes later fails if anybody has written in between, without waiting. This
 	// makes it a writer from its beginning, whatever the application's DSN says about BEGIN.
-	lock:     "DELETE FROM auth_counters WHERE name = ''",
+	lock: func(ctx context.Context, tx *sqlx.Tx) error {
+		_, err := tx.ExecContext(ctx, "DELETE FROM auth_counters WHERE name = ''")
+		return err
+	},
+	// The second statement takes the lock where the table exists already.
+	migrate:  migrateAtOnce(createMigrations, "DELETE FROM auth_schema_migrations WHERE version < 0"),
 	busy:     sqliteIs(5, 6),                                                                     // BUSY, LOCKED
+	lost:     func(error) bool { return false },                                                  // there is none
 	taken:    func(err error) bool { return sqliteCode(err) == 2067 || sqliteCode(err) == 1555 }, // UNIQUE, PRIMARYKEY
 	unusable: sqliteIs(1, 11, 26),                                                                // ERROR (no such table, column), CORRUPT, NOTADB
 }
@@ -105,7 +112,7 @@ func OpenSQLite(path string) (*sqlx.DB, error) {
 	// The first connection turns the write-ahead log on, for which it must be alone: several processes may start at once.
 	ctx, cancel := context.WithTimeout(context.Background(), WriteTimeout)
 	defer cancel()
-	if err := retryBusy(ctx, &sqlite, func() error { return db.PingContext(ctx) }); err != nil {
+	if err := sqlite.retry(ctx, func() error { return db.PingContext(ctx) }); err != nil {
 		_ = db.Close() // the first error is the one to tell
 		return nil, sqlite.schemaError(doing, err)
 	}

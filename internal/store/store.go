@@ -29,6 +29,10 @@ var (
 	// ErrChanged means that the row is no longer what the caller read.
 	ErrChanged = errors.New("changed meanwhile")
 
+	// ErrInvalid means that not every database can store the text: it isn't UTF-8, holds a NUL, or is a key of more than
+	// 1024 bytes.
+	ErrInvalid = errors.New("invalid text")
+
 	// ErrUnavailable means that the database can't be asked now: it is locked for too long, full, read-only, gone, or
 	// the context has ended. The cause is wrapped, too.
 	ErrUnavailable = errors.New("database unavailable")
@@ -43,11 +47,11 @@ type DB struct {
 	dialect *dialect
 	writer  chan struct{} // holds one token: whoever writes has it
 
-	session, live, account, accountByKey, feed *sql.Stmt
+	live, account, accountByKey, feed *sql.Stmt
 }
 
 // Open migrates db to this program's schema, if that is needed, and prepares what is asked often. The database is
-// chosen by db.DriverName: "sqlite" or "sqlite3". db stays the caller's, to configure and to close; it may hold tables
+// chosen by db.DriverName: "sqlite" or "sqlite3"; "pgx", "pgx/v5" or "postgres"; "mysql". db stays the caller's, to configure and to close; it may hold tables
 // of the application, too, which must not begin with "auth_".
 func Open(ctx context.Context, db *sqlx.DB) (*DB, error) {
 	if _, err := Migrate(ctx, db); err != nil {
@@ -71,14 +75,13 @@ func (d *DB) prepare(ctx context.Context) error {
 		stmt  **sql.Stmt
 		query string
 	}{
-		{&d.session, selectSession + "token_hash = ?"},
 		{&d.live, selectLive},
 		{&d.account, accountQuery("= ?")},
 		{&d.accountByKey, accountQuery("= " + userByKey)},
 		{&d.feed, feedQuery},
 	} {
 		err := d.retry(ctx, func() (err error) {
-			*p.stmt, err = d.db.PrepareContext(ctx, d.db.Rebind(p.query)) //nolint:sqlclosecheck // Close does
+			*p.stmt, err = d.db.PrepareContext(ctx, d.dialect.rebind(p.query)) //nolint:sqlclosecheck // Close does
 			return err
 		})
 		if err != nil {
@@ -86,6 +89,7 @@ func (d *DB) prepare(ctx context.Context) error {
 		}
 	}
 	for _, query := range []string{
+		selectSession + "1 = 0",
 		"SELECT name, description, version FROM auth_roles WHERE 1 = 0",
 		"SELECT name, value FROM auth_secrets WHERE 1 = 0",
 		"SELECT created_at FROM auth_feed WHERE 1 = 0",
@@ -101,7 +105,7 @@ func (d *DB) prepare(ctx context.Context) error {
 // Close releases the prepared statements. It doesn't close the database that [Open] was given.
 func (d *DB) Close() error {
 	var errs []error
-	for _, stmt := range []*sql.Stmt{d.session, d.live, d.account, d.accountByKey, d.feed} {
+	for _, stmt := range []*sql.Stmt{d.live, d.account, d.accountByKey, d.feed} {
 		if stmt != nil {
 			errs = append(errs, stmt.Close())
 		}
@@ -111,11 +115,17 @@ func (d *DB) Close() error {
 
 // query runs a statement and calls scan for each row.
 func (d *DB) query(ctx context.Context, doing, query string, args []any, scan func(*sql.Rows) error) error {
-	return d.rows(ctx, doing, scan, func() (*sql.Rows, error) { return d.db.QueryContext(ctx, d.db.Rebind(query), args...) })
+	if checkTexts(args) != nil {
+		return nil // no row holds it
+	}
+	return d.rows(ctx, doing, scan, func() (*sql.Rows, error) { return d.db.QueryContext(ctx, d.dialect.rebind(query), args...) })
 }
 
 // prepared is query for a prepared statement.
 func (d *DB) prepared(ctx context.Context, doing string, stmt *sql.Stmt, args []any, scan func(*sql.Rows) error) error {
+	if checkTexts(args) != nil {
+		return nil
+	}
 	return d.rows(ctx, doing, scan, func() (*sql.Rows, error) { return stmt.QueryContext(ctx, args...) })
 }
 
@@ -152,7 +162,7 @@ func failed(doing string, err error) error {
 	case errors.Is(err, sql.ErrNoRows):
 		return fmt.Errorf("store: %s: %w", doing, ErrNotFound)
 	}
-	for _, known := range []error{ErrNotFound, ErrExists, ErrChanged} {
+	for _, known := range []error{ErrNotFound, ErrExists, ErrChanged, ErrInvalid} {
 		if errors.Is(err, known) {
 			return fmt.Errorf("store: %s: %w", doing, known)
 		}

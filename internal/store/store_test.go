@@ -5,12 +5,9 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"net/url"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/jmoiron/sqlx"
@@ -18,39 +15,22 @@ import (
 	"github.com/ostiary/auth/internal/store/storetest"
 )
 
-// open gives a new store, what breaks it, and its file.
-func open(t *testing.T) (*store.DB, *storetest.Faults, string) {
+// open gives a new store, what breaks it, and its database.
+func open(t *testing.T, on storetest.Engine) (*store.DB, *storetest.Faults, *storetest.Database) {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "auth.db")
-	if err := os.WriteFile(path, migrated(), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	db, faults := storetest.Open(t, path)
-	return openDB(t, db), faults, path
+	base := on.New(t)
+	db, faults := base.Open(t)
+	return openDB(t, db), faults, base
 }
 
-// migrated is a new database's file: to copy it is faster than to make one for each test.
-var migrated = sync.OnceValue(func() []byte {
-	dir, err := os.MkdirTemp("", "store")
-	if err != nil {
-		panic(err)
+// session reads a whole one.
+func session(ctx context.Context, d *store.DB, hash [32]byte) (store.Session, error) {
+	all, err := d.SessionsByHash(ctx, [][32]byte{hash})
+	if s, ok := all[hash]; ok || err != nil {
+		return s, err
 	}
-	defer os.RemoveAll(dir)
-	path := filepath.Join(dir, "auth.db")
-	db, err := store.OpenSQLite(path)
-	if err != nil {
-		panic(err)
-	}
-	if _, err := store.Migrate(context.Background(), db); err != nil {
-		panic(err)
-	}
-	db.Close() // the last one: brings all into the one file
-	content, err := os.ReadFile(path)
-	if err != nil {
-		panic(err)
-	}
-	return content
-})
+	return store.Session{}, store.ErrNotFound
+}
 
 func openDB(t *testing.T, db *sqlx.DB) *store.DB {
 	t.Helper()
@@ -66,15 +46,21 @@ func openDB(t *testing.T, db *sqlx.DB) *store.DB {
 	return d
 }
 
-// raw opens the file as an application might that gives no DSN options at all, or those of query.
-func raw(t *testing.T, path, query string) *sqlx.DB {
+// raw opens a SQLite file as an application might that has options of its own.
+func raw(t *testing.T, path, options string) *sqlx.DB {
 	t.Helper()
-	db, err := sqlx.Open("sqlite", "file://"+(&url.URL{Path: path}).EscapedPath()+query)
-	if err != nil {
-		t.Fatal(err)
+	return (&storetest.Database{On: storetest.SQLite, Path: path}).Raw(t, options)
+}
+
+// roundTrips counts calls. What MySQL's driver prepares for one use, as it does unless its options say otherwise, counts
+// once.
+func roundTrips(faults *storetest.Faults) (n int) {
+	for _, call := range faults.Calls() {
+		if !strings.HasPrefix(call, "prepare ") {
+			n++
+		}
 	}
-	t.Cleanup(func() { db.Close() })
-	return db
+	return n
 }
 
 // write is Write that must work.
@@ -117,14 +103,14 @@ func addSessions(t *testing.T, d *store.DB, sessions ...store.Session) {
 }
 
 // insertSessions is addSessions for many, in one statement.
-func insertSessions(t *testing.T, path string, sessions []store.Session) {
+func insertSessions(t *testing.T, base *storetest.Database, sessions []store.Session) {
 	t.Helper()
 	var args []any
 	for _, s := range sessions {
 		args = append(args, s.Hash[:], s.ID, s.User, s.Realm, s.Created, s.Seen, s.Expires, s.Method, s.Address, s.Agent, s.Issuer, s.Subject, s.SID, s.Data)
 	}
 	row := "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-	raw(t, path, "").MustExecContext(t.Context(), "INSERT INTO auth_sessions VALUES "+row+strings.Repeat(", "+row, len(sessions)-1), args...)
+	base.Exec(t, "INSERT INTO auth_sessions VALUES "+row+strings.Repeat(", "+row, len(sessions)-1), args...)
 }
 
 // names gives the ids of the user's sessions, sorted.
@@ -195,11 +181,11 @@ func wantError(t *testing.T, what string, got, want error) {
 }
 
 func TestMain(m *testing.M) {
-	child, path, ok := strings.Cut(os.Getenv("STORE_TEST_CHILD"), ":")
+	child, url, ok := strings.Cut(os.Getenv("STORE_TEST_CHILD"), ":")
 	if !ok {
-		os.Exit(m.Run())
+		os.Exit(storetest.Main(m))
 	}
-	if err := children[child](context.Background(), path); err != nil {
+	if err := children[child](context.Background(), url); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}

@@ -4,12 +4,13 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"strings"
 
 	"github.com/jmoiron/sqlx"
 )
 
 // A Tx is a transaction inside [DB.Write]. It is not safe for concurrent use. Its methods fail with [ErrNotFound],
-// [ErrExists] or [ErrChanged], after which it can go on, or with an error that ends it.
+// [ErrExists], [ErrChanged] or [ErrInvalid], after which it can go on, or with an error that ends it.
 type Tx struct {
 	ctx     context.Context
 	dialect *dialect
@@ -27,7 +28,7 @@ type Tx struct {
 func (d *DB) Write(ctx context.Context, fn func(tx *Tx) error) error {
 	ctx, cancel := context.WithTimeout(ctx, WriteTimeout)
 	defer cancel()
-	// SQLite has one writer. Those of this process wait here, in order, instead of fighting for the file's lock.
+	// There is one writer at a time, see dialect.lock. Those of this process wait here, in order, with no connection held.
 	select {
 	case d.writer <- struct{}{}:
 		defer func() { <-d.writer }()
@@ -35,7 +36,7 @@ func (d *DB) Write(ctx context.Context, fn func(tx *Tx) error) error {
 		return failed("waiting to write", ctx.Err())
 	}
 	var answer error
-	err := retryBusy(ctx, d.dialect, func() (err error) {
+	err := d.dialect.retry(ctx, func() (err error) {
 		answer, err = d.try(ctx, fn)
 		return err
 	})
@@ -47,13 +48,13 @@ func (d *DB) Write(ctx context.Context, fn func(tx *Tx) error) error {
 
 // try runs fn once. answer is what fn refused; err is the database's.
 func (d *DB) try(ctx context.Context, fn func(tx *Tx) error) (answer, err error) {
-	sqlTx, err := d.db.BeginTxx(ctx, nil)
+	sqlTx, err := d.db.BeginTxx(ctx, &sql.TxOptions{Isolation: d.dialect.isolation})
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = sqlTx.Rollback() }() // also when fn panics; does nothing after a commit
 	tx := &Tx{ctx: ctx, dialect: d.dialect, tx: sqlTx}
-	if _, err := sqlTx.ExecContext(ctx, d.dialect.lock); err != nil {
+	if err := d.dialect.lock(ctx, sqlTx); err != nil {
 		return nil, err
 	}
 	answer = fn(tx)
@@ -66,19 +67,50 @@ func (d *DB) try(ctx context.Context, fn func(tx *Tx) error) (answer, err error)
 	if tx.broken != nil {
 		return nil, tx.broken
 	}
-	return nil, sqlTx.Commit()
+	if err := sqlTx.Commit(); err != nil {
+		return nil, &commitError{err}
+	}
+	return nil, nil
 }
 
-// exec runs a statement and gives the number of rows that it changed.
+// exec runs a statement and gives the number of rows that it changed. An INSERT fails with [ErrExists] if a unique key is
+// taken, and the transaction can go on.
 func (t *Tx) exec(doing, query string, args ...any) (int64, error) {
+	if t.broken != nil || !strings.HasPrefix(query, "INSERT") {
+		return t.run(doing, query, args...)
+	}
+	release := func(string) error { return nil }
+	if t.dialect.savepoint {
+		if _, err := t.run(doing, "SAVEPOINT auth_insert"); err != nil {
+			return 0, err
+		}
+		release = func(how string) error { _, err := t.run(doing, how+" SAVEPOINT auth_insert"); return err }
+	}
+	n, err := t.run(doing, query, args...)
+	switch {
+	case err == nil:
+		return n, release("RELEASE")
+	case t.broken != nil && t.dialect.taken(t.broken):
+		t.broken = nil
+		if err := release("ROLLBACK TO"); err != nil {
+			return 0, err
+		}
+		return 0, failed(doing, ErrExists)
+	}
+	return 0, err
+}
+
+// run is exec for a statement that can't fail but for the database's sake: every error, but for [ErrInvalid], ends the
+// transaction.
+func (t *Tx) run(doing, query string, args ...any) (int64, error) {
 	if t.broken != nil {
 		return 0, failed(doing, t.broken)
 	}
-	result, err := t.tx.ExecContext(t.ctx, t.tx.Rebind(query), args...)
-	if err != nil && t.dialect.taken(err) {
-		return 0, failed(doing, ErrExists)
+	if err := checkTexts(args); err != nil {
+		return 0, failed(doing, err)
 	}
 	var n int64
+	result, err := t.tx.ExecContext(t.ctx, t.dialect.rebind(query), args...)
 	if err == nil {
 		n, err = result.RowsAffected()
 	}
@@ -91,7 +123,10 @@ func (t *Tx) query(doing, query string, args []any, scan func(*sql.Rows) error) 
 	if t.broken != nil {
 		return failed(doing, t.broken)
 	}
-	rows, err := t.tx.QueryContext(t.ctx, t.tx.Rebind(query), args...)
+	if checkTexts(args) != nil {
+		return nil // no row holds it
+	}
+	rows, err := t.tx.QueryContext(t.ctx, t.dialect.rebind(query), args...)
 	if err == nil {
 		err = scanAll(rows, scan)
 	}
@@ -116,7 +151,7 @@ func (t *Tx) number(doing, query string, args ...any) (n int64, err error) {
 // ends, so no number is given twice, and numbers become visible in their order.
 func (t *Tx) take(counter string, n int) (int64, error) {
 	doing := fmt.Sprintf("counting %s", counter)
-	changed, err := t.exec(doing, "UPDATE auth_counters SET value = value + ? WHERE name = ?", n, counter)
+	changed, err := t.run(doing, "UPDATE auth_counters SET value = value + ? WHERE name = ?", n, counter)
 	if err == nil && changed == 0 {
 		t.broken = errCounter // nothing may be committed that nobody is told
 		err = failed(doing, t.broken)

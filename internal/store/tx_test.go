@@ -4,19 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
 
 	"github.com/ostiary/auth/internal/store"
+	"github.com/ostiary/auth/internal/store/storetest"
 )
 
 // plainOptions are of an application that has thought of nothing.
 const plainOptions = ""
 
-func TestWriteIsWholeOrNothing(t *testing.T) {
-	t.Parallel()
+func TestWriteIsWholeOrNothing(t *testing.T) { storetest.Each(t, testWriteIsWholeOrNothing) }
+
+func testWriteIsWholeOrNothing(t *testing.T, on storetest.Engine) {
 	refused := errors.New("refused")
 	for name, fn := range map[string]func(tx *store.Tx) error{
 		"fn refuses": func(tx *store.Tx) error { return refused },
@@ -29,7 +30,7 @@ func TestWriteIsWholeOrNothing(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d, _, _ := open(t)
+			d, _, _ := open(t, on)
 			ann := addUser(t, d, "ann")
 			before := head(t, d)
 			err := d.Write(t.Context(), func(tx *store.Tx) error {
@@ -48,7 +49,7 @@ func TestWriteIsWholeOrNothing(t *testing.T) {
 	}
 	t.Run("fn panics", func(t *testing.T) {
 		t.Parallel()
-		d, _, _ := open(t)
+		d, _, _ := open(t, on)
 		ann := addUser(t, d, "ann")
 		func() {
 			defer func() {
@@ -65,7 +66,7 @@ func TestWriteIsWholeOrNothing(t *testing.T) {
 	})
 	t.Run("an answer can be passed over", func(t *testing.T) {
 		t.Parallel()
-		d, _, _ := open(t)
+		d, _, _ := open(t, on)
 		ann := addUser(t, d, "ann")
 		write(t, d, func(tx *store.Tx) error {
 			_, err := tx.AddUser(store.User{Key: "ann"})
@@ -80,13 +81,14 @@ func TestWriteIsWholeOrNothing(t *testing.T) {
 
 // D-03: whichever call fails, and whether it fails before or after it worked, a transaction is whole, and an error is
 // never an answer. fn lets errors pass here, which must not matter.
-func TestWriteWithEachCallBroken(t *testing.T) {
-	t.Parallel()
+func TestWriteWithEachCallBroken(t *testing.T) { storetest.Each(t, testWriteWithEachCallBroken) }
+
+func testWriteWithEachCallBroken(t *testing.T, on storetest.Engine) {
 	for name, errorsPass := range map[string]bool{"fn returns errors": false, "fn lets errors pass": true} {
 		for breaks := range []string{"before", "after", "hanging"} {
 			t.Run(fmt.Sprintf("%s %d", name, breaks), func(t *testing.T) {
 				t.Parallel()
-				d, faults, _ := open(t)
+				d, faults, _ := open(t, on)
 				k, broken := 1, 1
 				for ; broken > 0; k++ {
 					key := fmt.Sprintf("u%d", k)
@@ -157,18 +159,34 @@ func TestWriteWithEachCallBroken(t *testing.T) {
 
 // of many changes at once none is lost, in one process or in several, whatever the application's DSN says; and the
 // feed has their numbers without a gap.
-func TestWritesAtOnce(t *testing.T) {
-	t.Parallel()
-	for name, options := range map[string]string{
-		"with our options":                 "?_pragma=busy_timeout(1000)&_pragma=journal_mode(WAL)&_txlock=immediate",
-		"deferred, with a write-ahead log": "?_pragma=journal_mode(WAL)",
-		"with no option":                   plainOptions,
-	} {
+func TestWritesAtOnce(t *testing.T) { storetest.Each(t, testWritesAtOnce) }
+
+func testWritesAtOnce(t *testing.T, on storetest.Engine) {
+	for name, options := range map[storetest.Engine]map[string]string{
+		storetest.SQLite: {
+			"with our options":                 "?_pragma=busy_timeout(1000)&_pragma=journal_mode(WAL)&_txlock=immediate",
+			"deferred, with a write-ahead log": "?_pragma=journal_mode(WAL)",
+			"with no option":                   plainOptions,
+		},
+		storetest.Postgres: {
+			"with no option":              plainOptions,
+			"serializable by default":     "?default_transaction_isolation=serializable",
+			"repeatable read by default":  "?default_transaction_isolation=repeatable+read",
+			"without prepared statements": "?default_query_exec_mode=simple_protocol",
+		},
+		storetest.MySQL: {
+			"with no option":              plainOptions,
+			"serializable by default":     "?tx_isolation='SERIALIZABLE'",
+			"read committed by default":   "?tx_isolation='READ-COMMITTED'",
+			"without prepared statements": "?interpolateParams=true&charset=latin1",
+			"counting rows found":         "?clientFoundRows=true&sql_mode=''",
+		},
+	}[on] {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			path := filepath.Join(t.TempDir(), "auth.db")
-			first := openDB(t, raw(t, path, options))
-			stores := []*store.DB{first, openDB(t, raw(t, path, options)), openDB(t, raw(t, path, options))}
+			base := on.Empty(t)
+			first := openDB(t, base.Raw(t, options))
+			stores := []*store.DB{first, openDB(t, base.Raw(t, options)), openDB(t, base.Raw(t, options))}
 			ann := addUser(t, first, "ann")
 			before := head(t, first)
 			const each, changes = 2, 3
@@ -199,7 +217,7 @@ func TestWritesAtOnce(t *testing.T) {
 			}
 			// Who runs has the lock: nobody reads first and then finds that somebody else has written. Without a
 			// write-ahead log a commit has to wait for readers, and may be given up.
-			if got, want := runs.Load(), int64(len(stores)*each*changes); got != want && options != plainOptions {
+			if got, want := runs.Load(), int64(len(stores)*each*changes); got != want && (on != storetest.SQLite || options != plainOptions) {
 				t.Errorf("ran %d times, want %d", got, want)
 			}
 			newest, list, err := first.Feed(t.Context(), before+1, 1000)
@@ -216,11 +234,12 @@ func TestWritesAtOnce(t *testing.T) {
 }
 
 // A transaction that is open while another store commits loses nothing, nor does the other.
-func TestWriteHeldOpen(t *testing.T) {
-	t.Parallel()
-	path := filepath.Join(t.TempDir(), "auth.db")
-	const options = "?_pragma=journal_mode(WAL)" // without it the first commit might have to be tried again
-	a, b := openDB(t, raw(t, path, options)), openDB(t, raw(t, path, options))
+func TestWriteHeldOpen(t *testing.T) { storetest.Each(t, testWriteHeldOpen) }
+
+func testWriteHeldOpen(t *testing.T, on storetest.Engine) {
+	base := on.Empty(t)
+	options := map[storetest.Engine]string{storetest.SQLite: "?_pragma=journal_mode(WAL)"}[on] // without it the first commit might have to be tried again
+	a, b := openDB(t, base.Raw(t, options)), openDB(t, base.Raw(t, options))
 	ann := addUser(t, a, "ann")
 	other := make(chan error)
 	var once sync.Once

@@ -8,11 +8,13 @@ import (
 	"testing"
 
 	"github.com/ostiary/auth/internal/store"
+	"github.com/ostiary/auth/internal/store/storetest"
 )
 
-func TestTouch(t *testing.T) {
-	t.Parallel()
-	d, faults, _ := open(t)
+func TestTouch(t *testing.T) { storetest.Each(t, testTouch) }
+
+func testTouch(t *testing.T, on storetest.Engine) {
+	d, faults, _ := open(t, on)
 	ann := addUser(t, d, "ann")
 	a, b, gone := newSession(ann, "a", 100), newSession(ann, "b", 100), newSession(ann, "gone", 100)
 	addSessions(t, d, a, b, gone)
@@ -36,8 +38,9 @@ func TestTouch(t *testing.T) {
 	wantError(t, "of one", d.Touch(t.Context(), map[[32]byte]int64{a.Hash: 300}), store.ErrUnavailable)
 }
 
-func TestPurge(t *testing.T) {
-	t.Parallel()
+func TestPurge(t *testing.T) { storetest.Each(t, testPurge) }
+
+func testPurge(t *testing.T, on storetest.Engine) {
 	// now is 1000, and in the realm "userauth" who wasn't seen since 500 is idle; in "other" nobody is.
 	sessions := map[string]struct {
 		realm         string
@@ -59,7 +62,7 @@ func TestPurge(t *testing.T) {
 	for _, batch := range []int{0, 1, 2, 100, 1000} {
 		t.Run(fmt.Sprint("batches of ", batch), func(t *testing.T) {
 			t.Parallel()
-			d, _, _ := open(t)
+			d, _, _ := open(t, on)
 			ann := addUser(t, d, "ann")
 			var live []string
 			ended := 0
@@ -98,10 +101,11 @@ func TestPurge(t *testing.T) {
 }
 
 // S-20: while sessions are seen, none of them is purged, and none that has ended comes back.
-func TestPurgeBesideTouches(t *testing.T) {
-	t.Parallel()
-	d, _, path := open(t)
-	other := openDB(t, raw(t, path, "?_pragma=busy_timeout(1000)"))
+func TestPurgeBesideTouches(t *testing.T) { storetest.Each(t, testPurgeBesideTouches) }
+
+func testPurgeBesideTouches(t *testing.T, on storetest.Engine) {
+	d, _, base := open(t, on)
+	other := openDB(t, base.Raw(t, map[storetest.Engine]string{storetest.SQLite: "?_pragma=busy_timeout(1000)"}[on]))
 	ann := addUser(t, d, "ann")
 	live := map[[32]byte]int64{}
 	want := []string{}

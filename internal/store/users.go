@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -17,7 +18,7 @@ func (t *Tx) AddUser(u User) (id int64, err error) {
 	}
 	_, err = t.exec("adding a user", "INSERT INTO auth_users (id, realm, username, username_key, password_hash, password_at, disabled, created_at, "+
 		"name, display_name, initials, color, avatar_url, workspace, settings) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-		id, u.Realm, u.Username, u.Key, u.Hash, u.PasswordAt, number(u.Disabled), u.Created,
+		id, key(u.Realm), u.Username, key(u.Key), key(u.Hash), u.PasswordAt, number(u.Disabled), u.Created,
 		u.Name, u.DisplayName, u.Initials, u.Color, u.AvatarURL, u.Workspace, u.Settings)
 	if err != nil {
 		return 0, err
@@ -48,7 +49,7 @@ func (t *Tx) DeleteUser(id int64) error {
 // SetPassword stores a new password's hash if the stored one is still old; [ErrChanged] if it isn't. Of two changes by
 // the same old password one wins.
 func (t *Tx) SetPassword(id int64, old, hash string, at int64) error {
-	err := t.compareAndSet(id, "password_hash = ?, password_at = ?", old, hash, at)
+	err := t.compareAndSet(id, "password_hash = ?, password_at = ?", old, key(hash), at)
 	if err == nil {
 		t.tell(id)
 	}
@@ -58,13 +59,18 @@ func (t *Tx) SetPassword(id int64, old, hash string, at int64) error {
 // Rehash stores another hash of the same password, if the stored one is still old; [ErrChanged] if it isn't. It tells
 // nobody: nothing changes for the user.
 func (t *Tx) Rehash(id int64, old, hash string) error {
-	return t.compareAndSet(id, "password_hash = ?", old, hash)
+	return t.compareAndSet(id, "password_hash = ?", old, key(hash))
 }
 
 func (t *Tx) compareAndSet(id int64, set, old string, args ...any) error {
 	doing := fmt.Sprintf("changing the password of user %d", id)
 	n, err := t.exec(doing, "UPDATE auth_users SET "+set+" WHERE id = ? AND password_hash = ?", append(args, id, old)...)
 	if err != nil || n > 0 {
+		return err
+	}
+	// MySQL doesn't count a row that had these values already.
+	_, err = t.number(doing, "SELECT id FROM auth_users WHERE id = ? AND password_hash = ?", id, old)
+	if !errors.Is(err, ErrNotFound) {
 		return err
 	}
 	if err := t.userExists(doing, id); err != nil {
@@ -75,7 +81,7 @@ func (t *Tx) compareAndSet(id int64, set, old string, args ...any) error {
 
 // ReplacePassword stores a password's hash, whatever it was before; "" for none.
 func (t *Tx) ReplacePassword(id int64, hash string, at int64) error {
-	return t.updateUser("replacing the password", id, "password_hash = ?, password_at = ?", hash, at)
+	return t.updateUser("replacing the password", id, "password_hash = ?, password_at = ?", key(hash), at)
 }
 
 // SetDisabled says whether the user may not log in. It ends no session by itself.

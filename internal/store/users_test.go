@@ -2,17 +2,20 @@ package store_test
 
 import (
 	"reflect"
+	"strings"
 	"sync"
 	"testing"
 
 	"github.com/ostiary/auth/internal/store"
+	"github.com/ostiary/auth/internal/store/storetest"
 )
 
 // S-15: the id of a deleted user is nobody's again, also for another store over the same file.
-func TestUserIDsAreNeverReused(t *testing.T) {
-	t.Parallel()
-	d, _, path := open(t)
-	other := openDB(t, raw(t, path, plainOptions))
+func TestUserIDsAreNeverReused(t *testing.T) { storetest.Each(t, testUserIDsAreNeverReused) }
+
+func testUserIDsAreNeverReused(t *testing.T, on storetest.Engine) {
+	d, _, base := open(t, on)
+	other := openDB(t, base.Raw(t, plainOptions))
 	seen := map[int64]bool{}
 	for i := range 6 {
 		id := addUser(t, []*store.DB{d, other}[i%2], "ann")
@@ -22,15 +25,16 @@ func TestUserIDsAreNeverReused(t *testing.T) {
 		seen[id] = true
 		addSessions(t, d, newSession(id, "s", 1))
 		write(t, d, func(tx *store.Tx) error { return tx.DeleteUser(id) })
-		if _, err := d.Session(t.Context(), newSession(id, "s", 1).Hash); err == nil {
+		if _, err := session(t.Context(), d, newSession(id, "s", 1).Hash); err == nil {
 			t.Error("a deleted user's session is there")
 		}
 	}
 }
 
-func TestAddUser(t *testing.T) {
-	t.Parallel()
-	d, _, _ := open(t)
+func TestAddUser(t *testing.T) { storetest.Each(t, testAddUser) }
+
+func testAddUser(t *testing.T, on storetest.Engine) {
+	d, _, _ := open(t, on)
 	ann := addUser(t, d, "ann")
 	for name, test := range map[string]struct {
 		user store.User
@@ -39,9 +43,13 @@ func TestAddUser(t *testing.T) {
 		"the same key":              {store.User{Key: "ann", Username: "other"}, store.ErrExists},
 		"the same key elsewhere":    {store.User{Realm: "ldap", Key: "ann"}, nil},
 		"another case":              {store.User{Key: "Ann"}, nil},
-		"U-09: more behind a NUL":   {store.User{Key: "ann\x00", Username: "a\x00b"}, nil},
+		"U-09: more behind a NUL":   {store.User{Key: "ann\x00", Username: "ab"}, store.ErrInvalid},
+		"U-09: a NUL in its middle": {store.User{Key: "cy", Username: "c\x00y"}, store.ErrInvalid},
+		"no UTF-8":                  {store.User{Key: "\xff"}, store.ErrInvalid},
 		"a space at the end (D-11)": {store.User{Key: "ann "}, nil},
 		"four bytes":                {store.User{Key: "🦊"}, nil},
+		"the longest (U-13)":        {store.User{Key: strings.Repeat("x", 1024)}, nil},
+		"the longest, and more":     {store.User{Key: strings.Repeat("x", 1024) + "y"}, store.ErrInvalid},
 	} {
 		err := d.Write(t.Context(), func(tx *store.Tx) error {
 			id, err := tx.AddUser(test.user)
@@ -51,7 +59,10 @@ func TestAddUser(t *testing.T) {
 			return err
 		})
 		wantError(t, name, err, test.want)
-		if a, err := d.AccountByKey(t.Context(), test.user.Realm, test.user.Key); err != nil || test.want == nil && (a.Username != test.user.Username || a.Key != test.user.Key) {
+		a, err := d.AccountByKey(t.Context(), test.user.Realm, test.user.Key)
+		if test.want == store.ErrInvalid {
+			wantError(t, name+": reading", err, store.ErrNotFound)
+		} else if err != nil || test.want == nil && (a.Username != test.user.Username || a.Key != test.user.Key) {
 			t.Errorf("%s: got %+v, %v", name, a, err)
 		}
 	}
@@ -60,13 +71,14 @@ func TestAddUser(t *testing.T) {
 	}
 }
 
-func TestDeleteUserTakesAll(t *testing.T) {
-	t.Parallel()
+func TestDeleteUserTakesAll(t *testing.T) { storetest.Each(t, testDeleteUserTakesAll) }
+
+func testDeleteUserTakesAll(t *testing.T, on storetest.Engine) {
 	for name, options := range map[string]string{"with foreign keys": "?_pragma=foreign_keys(1)", "without": plainOptions} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, _, path := open(t)
-			db := raw(t, path, options)
+			_, _, base := open(t, on)
+			db := base.Raw(t, options)
 			d := openDB(t, db)
 			ids := []int64{addUser(t, d, "ann"), addUser(t, d, "bob")}
 			write(t, d, func(tx *store.Tx) error {
@@ -103,8 +115,9 @@ func TestDeleteUserTakesAll(t *testing.T) {
 	}
 }
 
-func TestPasswords(t *testing.T) {
-	t.Parallel()
+func TestPasswords(t *testing.T) { storetest.Each(t, testPasswords) }
+
+func testPasswords(t *testing.T, on storetest.Engine) {
 	for name, test := range map[string]struct {
 		fn   func(tx *store.Tx) error
 		want error
@@ -124,7 +137,7 @@ func TestPasswords(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d, _, _ := open(t)
+			d, _, _ := open(t, on)
 			ann := addUser(t, d, "ann")
 			wantError(t, "changing", d.Write(t.Context(), test.fn), test.want)
 			if got := account(t, d, ann); got.Hash != test.hash || got.PasswordAt != test.at {
@@ -135,10 +148,11 @@ func TestPasswords(t *testing.T) {
 }
 
 // V-05: of many changes by the same old password one wins.
-func TestPasswordChangesAtOnce(t *testing.T) {
-	t.Parallel()
-	d, _, path := open(t)
-	other := openDB(t, raw(t, path, plainOptions))
+func TestPasswordChangesAtOnce(t *testing.T) { storetest.Each(t, testPasswordChangesAtOnce) }
+
+func testPasswordChangesAtOnce(t *testing.T, on storetest.Engine) {
+	d, _, base := open(t, on)
+	other := openDB(t, base.Raw(t, plainOptions))
 	ann := addUser(t, d, "ann")
 	var mu sync.Mutex
 	var won []string
@@ -160,9 +174,10 @@ func TestPasswordChangesAtOnce(t *testing.T) {
 	equal(t, "won", won, []string{account(t, d, ann).Hash})
 }
 
-func TestUpdateProfile(t *testing.T) {
-	t.Parallel()
-	d, _, _ := open(t)
+func TestUpdateProfile(t *testing.T) { storetest.Each(t, testUpdateProfile) }
+
+func testUpdateProfile(t *testing.T, on storetest.Engine) {
+	d, _, _ := open(t, on)
 	ann, bob := addUser(t, d, "ann"), addUser(t, d, "bob")
 	text := func(s string) *string { return &s }
 	want := *account(t, d, ann)
@@ -192,9 +207,10 @@ func TestUpdateProfile(t *testing.T) {
 }
 
 // a profile written by who read it long ago brings nothing back.
-func TestProfileBringsBackNoRights(t *testing.T) {
-	t.Parallel()
-	d, _, _ := open(t)
+func TestProfileBringsBackNoRights(t *testing.T) { storetest.Each(t, testProfileBringsBackNoRights) }
+
+func testProfileBringsBackNoRights(t *testing.T, on storetest.Engine) {
+	d, _, _ := open(t, on)
 	ann := addUser(t, d, "ann")
 	admin := []store.Permission{{"admin", "*"}}
 	write(t, d, func(tx *store.Tx) error { return tx.Grant(ann, admin) })

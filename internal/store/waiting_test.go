@@ -10,12 +10,14 @@ import (
 	"testing"
 
 	"github.com/ostiary/auth/internal/store"
+	"github.com/ostiary/auth/internal/store/storetest"
 )
 
 // Writers of one store wait for each other without troubling the database, and no longer than their context.
-func TestWaitingToWrite(t *testing.T) {
-	t.Parallel()
-	d, faults, _ := open(t)
+func TestWaitingToWrite(t *testing.T) { storetest.Each(t, testWaitingToWrite) }
+
+func testWaitingToWrite(t *testing.T, on storetest.Engine) {
+	d, faults, _ := open(t, on)
 	ann := addUser(t, d, "ann")
 	inside, leave := make(chan struct{}), make(chan struct{})
 	var wg sync.WaitGroup
@@ -69,8 +71,9 @@ func TestWaitingToWrite(t *testing.T) {
 }
 
 // D-14: with one connection nothing waits for itself.
-func TestOneConnection(t *testing.T) {
-	t.Parallel()
+func TestOneConnection(t *testing.T) { storetest.Each(t, testOneConnection) }
+
+func testOneConnection(t *testing.T, on storetest.Engine) {
 	db, err := store.OpenSQLite(filepath.Join(t.TempDir(), "auth.db"))
 	if err != nil {
 		t.Fatal(err)
@@ -88,7 +91,7 @@ func TestOneConnection(t *testing.T) {
 			id := ids[i%len(ids)]
 			s := newSession(id, fmt.Sprint("s", i), int64(i))
 			read := []func() error{
-				func() error { _, err := d.Session(t.Context(), s.Hash); return err },
+				func() error { _, err := session(t.Context(), d, s.Hash); return err },
 				func() error { _, err := d.Accounts(t.Context(), ids); return err },
 				func() error { _, err := d.AccountsAfter(t.Context(), "", "u", "", 10); return err },
 				func() error { _, _, err := d.Feed(t.Context(), 0, 10); return err },

@@ -9,6 +9,8 @@ import (
 type connector struct {
 	driver.Connector
 	faults *Faults
+	// MySQL's driver wants a statement with arguments to be prepared, and says so without a call.
+	prepares bool
 }
 
 func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
@@ -17,12 +19,12 @@ func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &conn{base.(sqliteConn), c.faults}, nil
+		return &conn{base.(baseConn), c.faults, c.prepares}, nil
 	}, driver.Conn.Close)
 }
 
-// sqliteConn is what the driver's connections can do.
-type sqliteConn interface {
+// baseConn is what connections of all drivers can do.
+type baseConn interface {
 	driver.Conn
 	driver.ConnBeginTx
 	driver.ConnPrepareContext
@@ -30,22 +32,36 @@ type sqliteConn interface {
 	driver.Pinger
 	driver.QueryerContext
 	driver.SessionResetter
-	driver.Validator
 }
 
 type conn struct {
-	sqliteConn
-	faults *Faults
+	baseConn
+	faults   *Faults
+	prepares bool
+}
+
+// IsValid is true for a driver that doesn't tell.
+func (c *conn) IsValid() bool {
+	v, ok := c.baseConn.(driver.Validator)
+	return !ok || v.IsValid()
+}
+
+// CheckNamedValue leaves arguments to the driver.
+func (c *conn) CheckNamedValue(v *driver.NamedValue) error {
+	if checker, ok := c.baseConn.(driver.NamedValueChecker); ok {
+		return checker.CheckNamedValue(v)
+	}
+	return driver.ErrSkip
 }
 
 func (c *conn) Ping(ctx context.Context) error {
-	_, err := call(ctx, c.faults, "ping", func() (any, error) { return nil, c.sqliteConn.Ping(ctx) }, nil)
+	_, err := call(ctx, c.faults, "ping", func() (any, error) { return nil, c.baseConn.Ping(ctx) }, nil)
 	return err
 }
 
 func (c *conn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
 	return call(ctx, c.faults, "begin", func() (driver.Tx, error) {
-		base, err := c.sqliteConn.BeginTx(ctx, opts)
+		base, err := c.baseConn.BeginTx(ctx, opts)
 		if err != nil {
 			return nil, err
 		}
@@ -55,21 +71,27 @@ func (c *conn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, e
 
 func (c *conn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
 	return call(ctx, c.faults, "prepare "+query, func() (driver.Stmt, error) {
-		base, err := c.sqliteConn.PrepareContext(ctx, query)
+		base, err := c.baseConn.PrepareContext(ctx, query)
 		if err != nil {
 			return nil, err
 		}
-		return &stmt{base.(sqliteStmt), query, c.faults}, nil
+		return &stmt{base.(baseStmt), c, query}, nil
 	}, driver.Stmt.Close)
 }
 
 func (c *conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
-	return call(ctx, c.faults, query, func() (driver.Result, error) { return c.sqliteConn.ExecContext(ctx, query, args) }, nil)
+	if c.prepares && len(args) > 0 {
+		return nil, driver.ErrSkip
+	}
+	return call(ctx, c.faults, query, func() (driver.Result, error) { return c.baseConn.ExecContext(ctx, query, args) }, nil)
 }
 
 func (c *conn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	if c.prepares && len(args) > 0 {
+		return nil, driver.ErrSkip
+	}
 	return call(ctx, c.faults, query, func() (driver.Rows, error) {
-		base, err := c.sqliteConn.QueryContext(ctx, query, args)
+		base, err := c.baseConn.QueryContext(ctx, query, args)
 		if err != nil {
 			return nil, err
 		}
@@ -77,30 +99,38 @@ func (c *conn) QueryContext(ctx context.Context, query string, args []driver.Nam
 	}, driver.Rows.Close)
 }
 
-// sqliteStmt is what the driver's prepared statements can do.
-type sqliteStmt interface {
+// baseStmt is what prepared statements of all drivers can do.
+type baseStmt interface {
 	driver.Stmt
 	driver.StmtExecContext
 	driver.StmtQueryContext
 }
 
 type stmt struct {
-	sqliteStmt
-	query  string
-	faults *Faults
+	baseStmt
+	conn  *conn
+	query string
+}
+
+// CheckNamedValue leaves arguments to the driver.
+func (s *stmt) CheckNamedValue(v *driver.NamedValue) error {
+	if checker, ok := s.baseStmt.(driver.NamedValueChecker); ok {
+		return checker.CheckNamedValue(v)
+	}
+	return s.conn.CheckNamedValue(v)
 }
 
 func (s *stmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
-	return call(ctx, s.faults, s.query, func() (driver.Result, error) { return s.sqliteStmt.ExecContext(ctx, args) }, nil)
+	return call(ctx, s.conn.faults, s.query, func() (driver.Result, error) { return s.baseStmt.ExecContext(ctx, args) }, nil)
 }
 
 func (s *stmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
-	return call(ctx, s.faults, s.query, func() (driver.Rows, error) {
-		base, err := s.sqliteStmt.QueryContext(ctx, args)
+	return call(ctx, s.conn.faults, s.query, func() (driver.Rows, error) {
+		base, err := s.baseStmt.QueryContext(ctx, args)
 		if err != nil {
 			return nil, err
 		}
-		return &rows{base, ctx, s.faults}, nil
+		return &rows{base, ctx, s.conn.faults}, nil
 	}, driver.Rows.Close)
 }
 

@@ -1,9 +1,13 @@
-// Package storetest is a SQLite database that can be broken while it is in use, for tests of what stands on the store.
+// Package storetest gives tests of what stands on the store databases of each engine, which can be broken while they are
+// in use.
+//
+// A test binary that uses servers' databases drops them at its end: os.Exit(storetest.Main(m)) in its TestMain.
 package storetest
 
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"net/url"
 	"os"
@@ -61,15 +65,23 @@ func Open(t testing.TB, path string) (*sqlx.DB, *Faults) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return open(t, base, "sqlite")
+}
+
+// connections is how many one pool has at most: several test binaries share a server.
+const connections = 8
+
+// open wraps a driver.
+func open(t testing.TB, base driver.Connector, name string) (*sqlx.DB, *Faults) {
 	faults := &Faults{reached: make(chan struct{}), release: make(chan struct{})}
-	db := sql.OpenDB(connector{base, faults})
-	db.SetMaxOpenConns(8)
-	db.SetMaxIdleConns(8)
+	db := sql.OpenDB(connector{base, faults, name == "mysql"})
+	db.SetMaxOpenConns(connections)
+	db.SetMaxIdleConns(connections)
 	t.Cleanup(func() {
 		faults.Heal() // or a call that hangs would never end
 		_ = db.Close()
 	})
-	return sqlx.NewDb(db, "sqlite"), faults
+	return sqlx.NewDb(db, name), faults
 }
 
 // Fail makes every call fail at once.
