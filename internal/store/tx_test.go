@@ -171,7 +171,7 @@ func testWritesAtOnce(t *testing.T, on storetest.Engine) {
 		storetest.Postgres: {
 			"with no option":              plainOptions,
 			"serializable by default":     "?default_transaction_isolation=serializable",
-			"repeatable read by default":  "?default_transaction_isolation=repeatable+read",
+			"repeatable read by default":  "?default_transaction_isolation=repeatable%20read",
 			"without prepared statements": "?default_query_exec_mode=simple_protocol",
 		},
 		storetest.MySQL: {

@@ -281,14 +281,13 @@ func Main(m *testing.M) int {
 
 func (d *Database) connector(t testing.TB, options string) driver.Connector {
 	t.Helper()
-	location := servers[d.On].url(d.name)
-	if options != "" {
-		separator := "?"
-		if strings.Contains(location, "?") {
-			separator = "&"
-		}
-		location += separator + strings.TrimPrefix(options, "?")
+	location, query, _ := strings.Cut(servers[d.On].url(d.name), "?")
+	all := []string{query, strings.TrimPrefix(options, "?")}
+	if d.On == Postgres {
+		all = append(all, "synchronous_commit=off") // a test needn't wait until the disk has what was written
 	}
+	all = slices.DeleteFunc(all, func(option string) bool { return option == "" })
+	location += "?" + strings.Join(all, "&")
 	parsed, err := dburl.Parse(location)
 	if err != nil {
 		t.Fatal(err)
