@@ -222,7 +222,7 @@ func TestASessionThatWasEvictedInUse(t *testing.T) {
 			t.Parallel()
 			bubble(t, func(t *testing.T, f *fixture) {
 				e, alice, token, s, _ := setup(t, f)
-				row, _ := f.db.Session(t.Context(), hashOf(t, token))
+				row, _ := stored(t.Context(), f.db, hashOf(t, token))
 				write(t, e, func(tx *store.Tx) error { return tc.how(tx, alice, row) })
 				if tc.name == "the provider ends it" {
 					logout(t, e, token) // there is no provider here

@@ -62,7 +62,7 @@ func TestEndedHereAtOnce(t *testing.T) {
 			e := f.engine()
 			alice, bob := user(t, e, "alice"), user(t, e, "bob")
 			token, bobs := beginAt(t, e, alice, "1"), login(t, e, bob)
-			row, err := f.db.Session(t.Context(), hashOf(t, token))
+			row, err := stored(t.Context(), f.db, hashOf(t, token))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -100,7 +100,7 @@ func TestEndedElsewhereWithinASecond(t *testing.T) {
 				there, _ := f.otherProcess()
 				alice, bob := user(t, here, "alice"), user(t, here, "bob")
 				token, bobs := beginAt(t, here, alice, "1"), login(t, here, bob)
-				row, err := f.db.Session(t.Context(), hashOf(t, token))
+				row, err := stored(t.Context(), f.db, hashOf(t, token))
 				if err != nil {
 					t.Fatal(err)
 				}

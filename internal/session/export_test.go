@@ -32,7 +32,7 @@ func (e *Engine[I]) ReadBut(ctx context.Context, token string, do func()) (s *Se
 	e.flights[hash] = &flight[I]{done: make(chan struct{})}
 	e.mu.Unlock()
 	start := e.tick.Load()
-	row, err := e.cfg.DB.Session(ctx, hash)
+	row, err := e.cfg.DB.Live(ctx, hash)
 	if err != nil {
 		return nil, false, false, err
 	}

@@ -48,7 +48,7 @@ func TestTheEndsOfASession(t *testing.T) {
 			}},
 			{"in the list", false, func(f *fixture, token string, cached *engine) func() error {
 				return func() error {
-					p, _ := f.db.Session(t.Context(), hashOf(t, token))
+					p, _ := stored(t.Context(), f.db, hashOf(t, token))
 					list, err := cached.List(t.Context(), p.User)
 					if err == nil && len(list) == 0 {
 						err = errEnded
@@ -178,7 +178,7 @@ func TestAClockThatGoesBackMakesNothingImmortal(t *testing.T) {
 	f.clock.advance(-time.Hour)
 	find(t, e, token)
 	later := login(t, e, alice)
-	if row, err := f.db.Session(t.Context(), hashOf(t, later)); err != nil || row.Expires-row.Created != 3*3600 || row.Seen != row.Created {
+	if row, err := stored(t.Context(), f.db, hashOf(t, later)); err != nil || row.Expires-row.Created != 3*3600 || row.Seen != row.Created {
 		t.Errorf("the row is %+v, %v: want a lifetime of 3 h", row, err)
 	}
 	// Kept in use, it ends at the time that it always had; by a clock that goes right, an hour more.
@@ -228,7 +228,7 @@ func TestBeginSetsTheTimes(t *testing.T) {
 	}
 	var token string
 	write(t, e, func(tx *store.Tx) (err error) { token, err = e.Begin(tx, forged); return err })
-	got, err := f.db.Session(t.Context(), hashOf(t, token))
+	got, err := stored(t.Context(), f.db, hashOf(t, token))
 	if err != nil {
 		t.Fatal(err)
 	}

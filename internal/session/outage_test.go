@@ -302,7 +302,7 @@ func TestAChangeOfUnknownOutcome(t *testing.T) {
 				err := e.Write(t.Context(), func(tx *store.Tx) error { _, err := tx.DeleteSession(hashOf(t, token)); return err })
 				broken := f.faults.Broken()
 				f.faults.Heal()
-				_, missing := f.db.Session(t.Context(), hashOf(t, token))
+				_, missing := stored(t.Context(), f.db, hashOf(t, token))
 				if missing == nil {
 					find(t, e, token)
 					current(t, s, nil)
@@ -369,7 +369,7 @@ func TestEachCallBreaks(t *testing.T) {
 						t.Fatal(err)
 					}
 					if hash, ok := session.HashOf(token); ok { // else it failed before there was one
-						if _, missing := f.db.Session(t.Context(), hash); accounts[alice].Disabled || missing != nil {
+						if _, missing := stored(t.Context(), f.db, hash); accounts[alice].Disabled || missing != nil {
 							refused(t, e, token, errEnded)
 						} else {
 							find(t, e, token)

@@ -26,7 +26,7 @@ func TestAThousandReadersAndOneEnd(t *testing.T) {
 			_, others := f.crowd(3)
 			alice := user(t, e, "alice")
 			token := login(t, e, alice)
-			row, err := f.db.Session(t.Context(), hashOf(t, token))
+			row, err := stored(t.Context(), f.db, hashOf(t, token))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -211,7 +211,7 @@ func TestEverythingAtOnce(t *testing.T) {
 	wg.Wait()
 	lives := map[string]bool{}
 	for _, token := range tokens {
-		_, err := f.db.Session(t.Context(), hashOf(t, token))
+		_, err := stored(t.Context(), f.db, hashOf(t, token))
 		lives[token] = err == nil
 	}
 	disabled := map[int64]bool{}
@@ -224,7 +224,7 @@ func TestEverythingAtOnce(t *testing.T) {
 	}
 	for i, e := range engines {
 		for token, lives := range lives {
-			row, _ := f.db.Session(t.Context(), hashOf(t, token))
+			row, _ := stored(t.Context(), f.db, hashOf(t, token))
 			want := error(nil)
 			if !lives || disabled[row.User] {
 				want = errEnded
@@ -309,7 +309,7 @@ func TestCloseDuringEverything(t *testing.T) {
 					t.Error("no login was acknowledged")
 				}
 				for _, token := range begun {
-					if _, err := f.db.Session(t.Context(), hashOf(t, token)); err != nil {
+					if _, err := stored(t.Context(), f.db, hashOf(t, token)); err != nil {
 						t.Errorf("an acknowledged login is lost: %v", err)
 					}
 				}

@@ -89,6 +89,15 @@ func (f *fixture) open() (*store.DB, *storetest.Faults) {
 	return d, faults
 }
 
+// stored reads a session that the database has.
+func stored(ctx context.Context, db *store.DB, hash [32]byte) (store.Session, error) {
+	all, err := db.SessionsByHash(ctx, [][32]byte{hash})
+	if s, ok := all[hash]; ok || err != nil {
+		return s, err
+	}
+	return store.Session{}, store.ErrNotFound
+}
+
 // loader reads people as a backend would: who is disabled isn't there.
 func loader(db *store.DB) loading {
 	return func(ctx context.Context, ids []int64) (people, error) {

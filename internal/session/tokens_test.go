@@ -105,7 +105,7 @@ func TestTheDatabaseHoldsNoToken(t *testing.T) {
 			}
 		}
 	}
-	row, err := f.db.Session(t.Context(), hash)
+	row, err := stored(t.Context(), f.db, hash)
 	if err != nil || strings.Contains(row.ID, tokens[0][:8]) {
 		t.Errorf("the row is %+v, %v: want it, with an id that tells nothing of the token", row, err)
 	}
