@@ -88,8 +88,9 @@ func TestBadFlags(t *testing.T) {
 		"a database without a file":       {args: []string{"-db", "sqlite:"}, code: 2, says: "sqlite:PATH"},
 		"a database in memory":            {args: []string{"-db", "sqlite::memory:"}, code: 2, says: "a file"},
 		"two slashes before the path":     {args: []string{"-db", "sqlite://quickstart.db"}, code: 2, says: "no slashes"},
-		"PostgreSQL, still to come":       {args: []string{"-db", "postgres://u:SECRET@h/x"}, code: 2, says: "later version"},
-		"MySQL, still to come":            {args: []string{"-db", "mysql://u:SECRET@h/x"}, code: 2, says: "later version"},
+		"PostgreSQL that isn't there":     {args: []string{"-db", "postgres://u:SECRET@127.0.0.1:1/x"}, code: 1, says: "connection refused"},
+		"MySQL that isn't there":          {args: []string{"-db", "mysql://u:SECRET@127.0.0.1:1/x"}, code: 1, says: "connection refused"},
+		"a server without a database":     {args: []string{"-db", "mysql://u:SECRET@127.0.0.1:1"}, code: 2, says: "mysql://USER@HOST/DATABASE"},
 		"a database without its backend":  {args: []string{"-auth", "token", "-db", "sqlite:x.db"}, code: 2, says: "-auth user"},
 		"a folder that isn't there":       {args: []string{"-db", "sqlite:/nowhere/x.db"}, code: 1, says: "no such file or directory"},
 		"a folder that can't be written":  {args: []string{"-db", "sqlite:/sys/x.db"}, code: 1, says: "-db: "}, // not even by root

@@ -48,7 +48,7 @@ func newGuard(ctx context.Context, s settings, log *slog.Logger) (*guard, error)
 
 // openUsers opens the database and makes the first admin, while there is no user.
 func (g *guard) openUsers(ctx context.Context, s settings, cfg auth.Config) (err error) {
-	db, err := userauth.OpenSQLite(s.db)
+	db, err := s.db.Open(ctx)
 	if err != nil {
 		return fmt.Errorf("-db: %w", err)
 	}

@@ -8,13 +8,15 @@ import (
 	"net"
 	"net/url"
 	"strings"
+
+	"github.com/ostiary/auth/internal/dburl"
 )
 
 // settings are the flags.
 type settings struct {
 	addr         string
 	mode         string
-	db           string // the path of the file
+	db           dburl.Database
 	token        string
 	publicURL    string
 	insecureHTTP bool
@@ -34,7 +36,7 @@ func parseSettings(args []string, stdout io.Writer) (settings, error) {
 	f.SetOutput(io.Discard) // one line is enough
 	f.StringVar(&s.addr, "addr", "127.0.0.1:8888", "`host:port` to listen on; port 0 picks one")
 	f.StringVar(&s.mode, "auth", "user", "who guards the notebook: `user, token or noauth`")
-	f.StringVar(&db, "db", "sqlite:quickstart.db", "the `URL` of the database with the users; its file is made where there is none, "+
+	f.StringVar(&db, "db", "sqlite:quickstart.db", "the `URL` of the database with the users: "+dburl.Forms+"; a file is made where there is none, "+
 		"and its first user, admin, gets the password in AUTH_ADMIN_PASSWORD, or one that is made up")
 	f.StringVar(&s.token, "token", "", "the shared `token`; better in AUTH_TOKEN or AUTH_TOKEN_FILE, where ps doesn't show it; without any, one is made up")
 	f.StringVar(&s.publicURL, "public-url", "", "the `URL` at which browsers reach the notebook; its path is where it is mounted")
@@ -64,22 +66,10 @@ func parseSettings(args []string, stdout io.Writer) (settings, error) {
 	case given["public-url"] && s.publicURL == "":
 		return s, usage("-public-url is empty")
 	}
-	s.db, err = databasePath(db)
-	return s, err
-}
-
-// databasePath is the file that the URL of a database names. No error repeats the URL: it may hold a password.
-func databasePath(db string) (string, error) {
-	scheme, path, _ := strings.Cut(db, ":")
-	switch {
-	case scheme == "postgres", scheme == "postgresql", scheme == "mysql", scheme == "mariadb":
-		return "", usage("-db: %s databases come with a later version; today it is sqlite:PATH", scheme)
-	case scheme != "sqlite", path == "", path == ":memory:":
-		return "", usage("-db: want sqlite:PATH, the path of a file")
-	case strings.HasPrefix(path, "//"): // some programs take that for a file here, some for one of the root's
-		return "", usage("-db: want no slashes behind sqlite:, or the one that the path begins with")
+	if s.db, err = dburl.Parse(db); err != nil {
+		return s, usage("-db: %w", err)
 	}
-	return path, nil
+	return s, nil
 }
 
 // listen opens the address, unless what is said there could be read on the network.

@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/go-sql-driver/mysql"
 	"github.com/jackc/pgx/v5"
@@ -24,7 +25,7 @@ import (
 )
 
 // Forms says how a URL looks, for help texts and errors.
-const Forms = "sqlite:app.db, postgres://user@host/database or mysql://user@host/database"
+const Forms = "sqlite:PATH, postgres://USER@HOST/DATABASE or mysql://USER@HOST/DATABASE"
 
 // A Database is where a URL points.
 type Database struct {
@@ -57,7 +58,7 @@ func Parse(text string) (Database, error) {
 func parseSQLite(path string) (Database, error) {
 	switch {
 	case path == "", path == ":memory:":
-		return Database{}, errors.New("want a file behind sqlite:, as sqlite:app.db")
+		return Database{}, errors.New("want sqlite:PATH, the path of a file")
 	case strings.HasPrefix(path, "//"): // some programs take that for a file here, some for one of the root's
 		return Database{}, errors.New("want no slashes behind sqlite:, or the one that the path begins with")
 	}
@@ -67,14 +68,14 @@ func parseSQLite(path string) (Database, error) {
 func parsePostgres(text string) (Database, error) {
 	cfg, err := pgx.ParseConfig(text)
 	if err != nil {
-		return Database{}, errors.New("want postgres://user@host/database, with the driver's options behind a question mark") // its own words may quote the URL
+		return Database{}, errors.New("want postgres://USER@HOST/DATABASE, with the driver's options behind a question mark") // its own words may quote the URL
 	}
 	return Database{Driver: "pgx", Name: cfg.Host + "/" + cfg.Database, postgres: cfg}, nil
 }
 
 // parseMySQL makes the driver's own form of a URL, so that all databases are named alike.
 func parseMySQL(text string) (Database, error) {
-	const want = "want mysql://user@host/database, with the driver's options behind a question mark"
+	const want = "want mysql://USER@HOST/DATABASE, with the driver's options behind a question mark"
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" || u.Fragment != "" || len(u.Path) < 2 {
 		return Database{}, errors.New(want)
@@ -98,21 +99,25 @@ func parseMySQL(text string) (Database, error) {
 	return Database{Driver: "mysql", Name: address + u.Path, mysql: cfg}, nil
 }
 
-// Exists tells whether there may be a database: whether a SQLite file is there. A server's database is made by whoever
+// Missing tells that it is a SQLite file that isn't there, which Open would make. A server's database is made by whoever
 // runs the server.
-func (d Database) Exists() (bool, error) {
+func (d Database) Missing() (bool, error) {
 	if d.Driver != "sqlite" {
-		return true, nil
+		return false, nil
 	}
 	_, err := os.Stat(d.path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
+		return true, nil
 	}
-	return err == nil, err
+	return false, err
 }
 
-// connections is how many a program holds at most, as many as [store.OpenSQLite]: servers have few hundred for everybody.
-const connections = 8
+const (
+	// connections is how many a program holds at most, as [store.OpenSQLite] does: a server has a few hundred for all.
+	connections = 8
+
+	connectTimeout = 10 * time.Second // of the first one
+)
 
 // Open opens the database, and makes a SQLite file where there is none. The caller closes it.
 func (d Database) Open(ctx context.Context) (*sqlx.DB, error) {
@@ -126,9 +131,11 @@ func (d Database) Open(ctx context.Context) (*sqlx.DB, error) {
 	db := sqlx.NewDb(sql.OpenDB(connector), d.Driver)
 	db.SetMaxOpenConns(connections)
 	db.SetMaxIdleConns(connections)
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
 	if err := db.PingContext(ctx); err != nil {
 		_ = db.Close() // the first error is the one to tell
-		return nil, fmt.Errorf("connecting to %s: %w", d.Name, err)
+		return nil, fmt.Errorf("connecting to %s: %w", d.Name, oneLine{err})
 	}
 	return db, nil
 }
@@ -143,3 +150,10 @@ func (d Database) Connector() (driver.Connector, error) {
 	}
 	return nil, errors.New("no server")
 }
+
+// oneLine is an error whose text has one line, as programs print them.
+type oneLine struct{ error }
+
+func (e oneLine) Error() string { return strings.Join(strings.Fields(e.error.Error()), " ") }
+
+func (e oneLine) Unwrap() error { return e.error }

@@ -68,7 +68,7 @@ func (d *dialect) checkSettings(ctx context.Context, db *sqlx.DB) error {
 	if d.settings == "" {
 		return nil
 	}
-	rows, err := db.QueryContext(ctx, d.settings) //nolint:rowserrcheck,sqlclosecheck // scanAll does both
+	rows, err := db.QueryContext(ctx, d.settings)
 	if err != nil {
 		return err
 	}

@@ -115,7 +115,7 @@ func (d *DB) Close() error {
 
 // query runs a statement and calls scan for each row.
 func (d *DB) query(ctx context.Context, doing, query string, args []any, scan func(*sql.Rows) error) error {
-	if checkTexts(args) != nil {
+	if !storable(args) {
 		return nil // no row holds it
 	}
 	return d.rows(ctx, doing, scan, func() (*sql.Rows, error) { return d.db.QueryContext(ctx, d.dialect.rebind(query), args...) })
@@ -123,7 +123,7 @@ func (d *DB) query(ctx context.Context, doing, query string, args []any, scan fu
 
 // prepared is query for a prepared statement.
 func (d *DB) prepared(ctx context.Context, doing string, stmt *sql.Stmt, args []any, scan func(*sql.Rows) error) error {
-	if checkTexts(args) != nil {
+	if !storable(args) {
 		return nil
 	}
 	return d.rows(ctx, doing, scan, func() (*sql.Rows, error) { return stmt.QueryContext(ctx, args...) })

@@ -106,8 +106,8 @@ func (t *Tx) run(doing, query string, args ...any) (int64, error) {
 	if t.broken != nil {
 		return 0, failed(doing, t.broken)
 	}
-	if err := checkTexts(args); err != nil {
-		return 0, failed(doing, err)
+	if !storable(args) {
+		return 0, failed(doing, ErrInvalid)
 	}
 	var n int64
 	result, err := t.tx.ExecContext(t.ctx, t.dialect.rebind(query), args...)
@@ -123,7 +123,7 @@ func (t *Tx) query(doing, query string, args []any, scan func(*sql.Rows) error) 
 	if t.broken != nil {
 		return failed(doing, t.broken)
 	}
-	if checkTexts(args) != nil {
+	if !storable(args) {
 		return nil // no row holds it
 	}
 	rows, err := t.tx.QueryContext(t.ctx, t.dialect.rebind(query), args...)

@@ -3,84 +3,73 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"strings"
 
 	"github.com/jmoiron/sqlx"
 
+	"github.com/ostiary/auth/internal/dburl"
 	"github.com/ostiary/auth/internal/store"
 	"github.com/ostiary/auth/userauth"
 )
 
-// path is the SQLite file that -db or AUTH_DB_URI names. No error repeats the URL: it may hold a password.
-func (c *call) path() (string, error) {
+// database is what -db or AUTH_DB_URI names. No error repeats the URL: it may hold a password.
+func (c *call) database() (dburl.Database, error) {
 	url := cmp.Or(c.db, c.env("AUTH_DB_URI"))
-	scheme, path, found := strings.Cut(url, ":")
-	switch {
-	case url == "":
-		return "", usage("no database: give -db or set AUTH_DB_URI, as sqlite:app.db")
-	case !found:
-		return "", usage("-db: want sqlite:PATH, as sqlite:app.db")
-	case scheme == "postgres", scheme == "postgresql", scheme == "mysql", scheme == "mariadb":
-		return "", fmt.Errorf("-db: this command doesn't support %s databases yet", scheme)
-	case scheme != "sqlite":
-		return "", usage("-db: want sqlite:PATH, as sqlite:app.db")
-	case path == "", path == ":memory:":
-		return "", usage("-db: want a file behind sqlite:, as sqlite:app.db")
-	case strings.HasPrefix(path, "//"): // which some programs take for a file here, and some for one of the root's
-		return "", usage("-db: want no slashes behind sqlite:, or the one that the path begins with")
+	if url == "" {
+		return dburl.Database{}, usage("no database: give -db or set AUTH_DB_URI, as sqlite:app.db")
 	}
-	return path, nil
-}
-
-// existing is path, of a file that is there: no typing mistake may leave an empty database behind, nor an answer that
-// came from one.
-func (c *call) existing() (string, error) {
-	path, err := c.path()
+	d, err := dburl.Parse(url)
 	if err != nil {
-		return "", err
+		return dburl.Database{}, usage("-db: %w", err)
 	}
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("there is no database %q", path)
-	} else if err != nil {
-		return "", err
-	}
-	return path, nil
+	return d, nil
 }
 
-// change works on the accounts of the database, and makes that if need be.
+// existing is database, where there is one: no typing mistake may leave an empty file behind, nor an answer that came
+// from one.
+func (c *call) existing() (dburl.Database, error) {
+	d, err := c.database()
+	if err != nil {
+		return dburl.Database{}, err
+	}
+	if missing, err := d.Missing(); err != nil {
+		return dburl.Database{}, err
+	} else if missing {
+		return dburl.Database{}, fmt.Errorf("there is no database %q", d.Name)
+	}
+	return d, nil
+}
+
+// change works on the accounts of the database, and makes its tables if need be.
 func (c *call) change(ctx context.Context, act func(*userauth.Accounts) error) error {
-	path, err := c.path()
+	d, err := c.database()
 	if err != nil {
 		return err
 	}
-	return withDatabase(path, func(db *sqlx.DB) error { return withAccounts(ctx, db, act) })
+	return withDatabase(ctx, d.Open, func(db *sqlx.DB) error { return withAccounts(ctx, db, act) })
 }
 
 // use works on the accounts of a database that is there and up to date. It migrates none: an older server may be using
-// it, or the file may be another program's.
+// it, or it may be another program's.
 func (c *call) use(ctx context.Context, act func(*userauth.Accounts) error) error {
-	path, err := c.existing()
+	d, err := c.existing()
 	if err != nil {
 		return err
 	}
-	return withDatabase(path, func(db *sqlx.DB) error {
+	return withDatabase(ctx, d.Open, func(db *sqlx.DB) error {
 		pending, err := store.Pending(ctx, db)
 		if err != nil {
 			return err
 		}
 		if len(pending) > 0 {
-			return fmt.Errorf("the database %q lacks tables of this version: useradmin migrate makes them", path)
+			return fmt.Errorf("the database %q lacks tables of this version: useradmin migrate makes them", d.Name)
 		}
 		return withAccounts(ctx, db, act)
 	})
 }
 
-func withDatabase(path string, act func(*sqlx.DB) error) error {
-	db, err := store.OpenSQLite(path)
+func withDatabase(ctx context.Context, open func(context.Context) (*sqlx.DB, error), act func(*sqlx.DB) error) error {
+	db, err := open(ctx)
 	if err != nil {
 		return err
 	}
@@ -104,18 +93,22 @@ nothing if there was nothing to do. Servers do the same when they start. Make a 
   useradmin -db sqlite:app.db migrate`
 
 func migrate(ctx context.Context, c *call) error {
-	path, err := c.path()
+	d, err := c.database()
 	if err != nil {
 		return err
 	}
-	step := store.Migrate
+	open, step := d.Open, store.Migrate
 	if c.dryRun {
 		step = store.Pending
-		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-			path = ":memory:" // what a new database would need
+		missing, err := d.Missing()
+		if err != nil {
+			return err
+		}
+		if missing { // what a new one would need
+			open = func(context.Context) (*sqlx.DB, error) { return store.OpenSQLite(":memory:") }
 		}
 	}
-	return withDatabase(path, func(db *sqlx.DB) error {
+	return withDatabase(ctx, open, func(db *sqlx.DB) error {
 		names, err := step(ctx, db)
 		for _, name := range names { // those that ran before one failed, too
 			_, _ = fmt.Fprintln(c.stdout, name)

@@ -6,6 +6,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"github.com/ostiary/auth/internal/dburl"
 )
 
 // options are what flags set.
@@ -93,7 +95,7 @@ func (c *call) flagSet(names ...string) *flag.FlagSet {
 	for _, name := range names {
 		switch name {
 		case "db":
-			f.StringVar(&c.db, name, c.db, "`URL` of the database, as sqlite:app.db; without it AUTH_DB_URI of the environment")
+			f.StringVar(&c.db, name, c.db, "`URL` of the database: "+dburl.Forms+"; without it AUTH_DB_URI of the environment")
 		case "password-stdin":
 			f.BoolVar(&c.passwordStdin, name, c.passwordStdin, "read the password from standard input, without the newline at its end")
 		case "json":

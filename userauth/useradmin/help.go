@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/ostiary/auth/internal/dburl"
 )
 
 const helpAll = `useradmin manages the users in an application's database.
@@ -13,7 +15,8 @@ const helpAll = `useradmin manages the users in an application's database.
 `
 
 const helpRest = `
-  -db URL  the database, as sqlite:app.db; without it AUTH_DB_URI of the environment
+  -db URL  the database: ` + dburl.Forms + `;
+           without it AUTH_DB_URI of the environment, where no other user of the machine reads a password in it
 
 Passwords come from a prompt or, with -password-stdin, from standard input; never from an argument.
 The exit code is 0, 1 after an error, and 2 if the command line can't be meant.

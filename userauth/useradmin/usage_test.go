@@ -63,7 +63,7 @@ func wantNoFiles(t *testing.T, d *desk) {
 	}
 }
 
-func TestDatabasesThatAreNotOffered(t *testing.T) {
+func TestDatabasesThatCannotBeOpened(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
 		name, uri string
@@ -71,13 +71,19 @@ func TestDatabasesThatAreNotOffered(t *testing.T) {
 		want      string
 	}{
 		{"none", "", 2, "give -db or set AUTH_DB_URI"},
-		{"PostgreSQL", "postgres://ann:otter@db.example/app", 1, "doesn't support postgres databases yet"},
-		{"PostgreSQL by its other name", "postgresql://ann:otter@db.example/app", 1, "doesn't support postgresql databases yet"},
-		{"MySQL", "mysql://ann:otter@db.example/app", 1, "doesn't support mysql databases yet"},
+		{"PostgreSQL that isn't there", "postgres://ann:otter@127.0.0.1:1/app", 1, "connection refused"},
+		{"PostgreSQL by its other name", "postgresql://ann:otter@127.0.0.1:1/app", 1, "connection refused"},
+		{"PostgreSQL with a bad port", "postgres://ann:otter@127.0.0.1:x/app", 2, "want postgres://USER@HOST/DATABASE"},
+		{"PostgreSQL with a bad option", "postgres://ann:otter@127.0.0.1/app?sslmode=otter", 2, "want postgres://USER@HOST/DATABASE"},
+		{"MySQL that isn't there", "mysql://ann:otter@127.0.0.1:1/app", 1, "connection refused"},
+		{"MySQL by its other name", "mariadb://ann:otter@127.0.0.1:1/app", 1, "connection refused"},
+		{"MySQL without a database", "mysql://ann:otter@127.0.0.1:1/", 2, "want mysql://USER@HOST/DATABASE"},
+		{"MySQL with a bad port", "mysql://ann:otter@127.0.0.1:x/app", 2, "want mysql://USER@HOST/DATABASE"},
+		{"MySQL with a bad option", "mysql://ann:otter@127.0.0.1/app?timeout=otter", 2, "want mysql://USER@HOST/DATABASE"},
 		{"an unknown one", "otter://ann:otter@db.example/app", 2, "want sqlite:PATH"},
 		{"a bare file", "otter.db", 2, "want sqlite:PATH"},
-		{"no file", "sqlite:", 2, "want a file"},
-		{"memory, which nobody would find again", "sqlite::memory:", 2, "want a file"},
+		{"no file", "sqlite:", 2, "want sqlite:PATH"},
+		{"memory, which nobody would find again", "sqlite::memory:", 2, "want sqlite:PATH"},
 		{"slashes that some read one way, some another", "sqlite:///otter.db", 2, "want no slashes"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -87,6 +93,9 @@ func TestDatabasesThatAreNotOffered(t *testing.T) {
 				r := d.runIn(t.Context(), tc.uri, goodPassword, args...)
 				if r.code != tc.code || !strings.Contains(r.stderr, tc.want) {
 					t.Errorf("%q: got exit code %d, %q, want %d, %q", args, r.code, r.stderr, tc.code, tc.want)
+				}
+				if strings.Contains(r.stderr, "otter") || strings.Count(r.stderr, "\n") != 1 {
+					t.Errorf("%q: got %q, want one line without the password", args, r.stderr)
 				}
 			}
 		})

@@ -22,7 +22,7 @@ func add(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	if _, err := c.path(); err != nil { // before anybody types a password for nothing
+	if _, err := c.database(); err != nil { // before anybody types a password for nothing
 		return err
 	}
 	pass, err := c.newPassword(ctx)
