@@ -18,6 +18,7 @@ type dialect struct {
 	hasTable  string             // counts the tables of a name
 	settings  string             // gives the name and value of each setting of the server that this package can't work with
 	isolation sql.IsolationLevel // of a transaction that writes
+	snapshot  sql.IsolationLevel // of one in which all reads see the same moment
 	savepoint bool               // a statement that fails ends its transaction, but for a savepoint
 
 	// lock makes a transaction the only one that writes, until its end. It is the first statement of each, so that what

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"database/sql"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,9 +23,10 @@ var mysql = dialect{
 	settings: "SHOW SESSION VARIABLES WHERE Variable_name = 'autocommit' AND Value <> 'ON' OR " +
 		"Variable_name IN ('transaction_isolation', 'tx_isolation') AND Value = 'READ-UNCOMMITTED'",
 	// Any isolation will do: under the lock nobody else writes, and a snapshot is taken by the first read after it.
-	lock:    lockRow("SELECT value FROM auth_counters WHERE name = 'writer' FOR UPDATE"),
-	migrate: migrateStepwise,
-	busy:    mysqlIs(1205, 1213, 1040, 1203), // lock wait timeout, deadlock, too many connections, of one user
+	snapshot: sql.LevelRepeatableRead,
+	lock:     lockRow("SELECT value FROM auth_counters WHERE name = 'writer' FOR UPDATE"),
+	migrate:  migrateStepwise,
+	busy:     mysqlIs(1205, 1213, 1040, 1203), // lock wait timeout, deadlock, too many connections, of one user
 	lost: func(err error) bool {
 		// shutdown in progress, connection killed, network errors
 		return mysqlIs(1053, 1927, 1152, 1158, 1159, 1160, 1161)(err) || lostConnection(err, "invalid connection")

@@ -20,6 +20,7 @@ var postgres = dialect{
 	// Whatever the operator's default is: with a snapshot of its beginning a transaction that has waited for the lock
 	// would not see what was committed meanwhile.
 	isolation: sql.LevelReadCommitted,
+	snapshot:  sql.LevelRepeatableRead,
 	savepoint: true,
 	// The timeout, in milliseconds, ends a transaction of this package's whose program stands still: else it would keep
 	// all others from writing. None takes so long that doesn't.

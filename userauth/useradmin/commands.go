@@ -32,6 +32,7 @@ func commands() []command {
 		{"role delete", "NAME", "remove a role, from its holders too", helpRoleDelete, 1, 1, nil, roleDelete},
 		{"sessions", "NAME", "list a user's logins", helpSessions, 1, 1, []string{"json"}, sessions},
 		{"logout", "NAME", "end all of a user's sessions", helpLogout, 1, 1, nil, logout},
+		{"copy", "", "copy everything to an empty database", helpCopy, 0, 0, []string{"from", "to"}, copyAll},
 		{"migrate", "", "make or update the database's tables", helpMigrate, 0, 0, []string{"dry-run"}, migrate},
 	}
 }

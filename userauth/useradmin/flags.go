@@ -13,6 +13,7 @@ import (
 // options are what flags set.
 type options struct {
 	db            string
+	from, to      string
 	passwordStdin bool
 	json          bool
 	dryRun        bool
@@ -96,6 +97,10 @@ func (c *call) flagSet(names ...string) *flag.FlagSet {
 		switch name {
 		case "db":
 			f.StringVar(&c.db, name, c.db, "`URL` of the database: "+dburl.Forms+"; without it AUTH_DB_URI of the environment")
+		case "from":
+			f.StringVar(&c.from, name, "", "`URL` of the database to copy; without it what -db or AUTH_DB_URI names")
+		case "to":
+			f.StringVar(&c.to, name, "", "`URL` of the database to copy to")
 		case "password-stdin":
 			f.BoolVar(&c.passwordStdin, name, c.passwordStdin, "read the password from standard input, without the newline at its end")
 		case "json":

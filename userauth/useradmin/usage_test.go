@@ -184,7 +184,7 @@ func TestHelp(t *testing.T) {
 		}
 	}
 	names := []string{"add", "delete", "list", "set-password", "verify-password", "hash", "disable", "enable", "grant", "revoke",
-		"role set", "role list", "role delete", "sessions", "logout", "migrate"}
+		"role set", "role list", "role delete", "sessions", "logout", "copy", "migrate"}
 	for _, name := range names {
 		words := strings.Fields(name)
 		got := d.ok("", append([]string{"help"}, words...)...)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/ostiary/auth/internal/password"
 	"github.com/ostiary/auth/internal/store"
+	"github.com/ostiary/auth/internal/store/storetest"
 	"github.com/ostiary/auth/tokenauth"
 	main "github.com/ostiary/auth/userauth/useradmin"
 )
@@ -31,7 +32,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
 		main.Main() // doesn't return
 	}
-	os.Exit(m.Run())
+	os.Exit(storetest.Main(m))
 }
 
 // program prepares a process of the program.

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -33,6 +34,8 @@ type Faults struct {
 	count   int // calls since the mode was set
 	broken  int // of these
 	calls   []string
+	begin   string // of the statement that waits, and for what: of pausing
+	during  func()
 	reached chan struct{} // closed by the first call that is broken
 	release chan struct{} // closed by the next mode
 }
@@ -44,6 +47,7 @@ const (
 	failing
 	hanging
 	losing
+	pausing
 )
 
 // Open opens the SQLite database in path with the settings of store.OpenSQLite, and what can break it. Both end with the
@@ -99,6 +103,14 @@ func (f *Faults) Hang() { f.set(hanging, 0) }
 // HangAt makes the k-th call from now hang. The others work.
 func (f *Faults) HangAt(k int) { f.set(hanging, k) }
 
+// PauseOn makes the next statement that begins so wait while during runs. All calls work.
+func (f *Faults) PauseOn(begin string, during func()) {
+	f.set(pausing, 0)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.begin, f.during = begin, during
+}
+
 // Heal makes everything work again.
 func (f *Faults) Heal() { f.set(healthy, 0) }
 
@@ -107,7 +119,7 @@ func (f *Faults) set(m mode, at int) {
 	defer f.mu.Unlock()
 	close(f.release)
 	f.reached, f.release = make(chan struct{}), make(chan struct{})
-	f.mode, f.at, f.count, f.broken, f.calls = m, at, 0, 0, nil
+	f.mode, f.at, f.count, f.broken, f.calls, f.during = m, at, 0, 0, nil, nil
 }
 
 // Broken is how many calls were broken since the mode was set. 0 after FailAt(k): there were fewer than k calls.
@@ -142,8 +154,8 @@ func call[T any](ctx context.Context, f *Faults, name string, do func() (T, erro
 	if name != fetch {
 		f.calls = append(f.calls, name)
 	}
-	m, release := f.mode, f.release
-	if f.at > 0 && f.at != f.count {
+	m, release, during := f.mode, f.release, f.during
+	if f.at > 0 && f.at != f.count || m == pausing && (f.broken > 0 || f.during == nil || !strings.HasPrefix(name, f.begin)) {
 		m = healthy
 	}
 	if m != healthy {
@@ -163,6 +175,8 @@ func call[T any](ctx context.Context, f *Faults, name string, do func() (T, erro
 		case <-release:
 			return zero, ErrInjected
 		}
+	case pausing:
+		during()
 	case losing:
 		got, err := do()
 		if err != nil {
