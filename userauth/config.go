@@ -32,6 +32,10 @@ type Config struct {
 	Lifetime time.Duration
 	// ForgetOnClose makes browsers forget the login when they are closed. False: they keep it for Lifetime.
 	ForgetOnClose bool
+	// Wake has changes that other processes made read at once, for each value received. Nil: they are read four times a
+	// second, which goes on beside it. It is for a program that listens on PostgreSQL's channel "ostiary_feed", as the
+	// example "wake" does; a value needn't be waited for.
+	Wake <-chan struct{}
 	// SessionsPerUser is how many sessions a user can have; beyond it the longest unused ends. 0: 100.
 	SessionsPerUser int
 	// CacheSessions is how many sessions are kept in memory, at about 120 bytes each. 0: 100,000.

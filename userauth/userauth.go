@@ -150,7 +150,7 @@ func (b *backend) open(ctx context.Context, cfg Config) (err error) {
 	logger := cmp.Or(cfg.Auth.Logger, slog.Default())
 	b.engine, err = session.New(ctx, session.Config[auth.Identity]{
 		DB: b.store, Realm: sessionRealm, Load: b.load, Bind: bind,
-		Idle: cfg.Idle, Lifetime: cfg.Lifetime, PerUser: cfg.SessionsPerUser, Cache: cfg.CacheSessions, Now: cfg.Auth.Now,
+		Idle: cfg.Idle, Lifetime: cfg.Lifetime, PerUser: cfg.SessionsPerUser, Cache: cfg.CacheSessions, Wake: cfg.Wake, Now: cfg.Auth.Now,
 		Ended: auth.ErrSessionEnded, Unavailable: auth.ErrUnavailable, Closed: http.ErrServerClosed,
 		Log: func(doing string, err error) { logger.Warn("auth: sessions: "+doing, "error", err) },
 	})

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ostiary/auth/internal/store"
+	"github.com/ostiary/auth/internal/store/storetest"
 )
 
 // endings are all ways in which the session of token, which is alice's, ends.
@@ -53,12 +54,13 @@ func beginAt(t *testing.T, e *engine, user int64, sid string) (token string) {
 }
 
 // A session that ends is refused in the same process at once, and what it has opened is told before Write returns.
-func TestEndedHereAtOnce(t *testing.T) {
-	t.Parallel()
+func TestEndedHereAtOnce(t *testing.T) { storetest.Each(t, testEndedHereAtOnce) }
+
+func testEndedHereAtOnce(t *testing.T, on storetest.Engine) {
 	for _, tc := range endings {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			f := setup(t)
+			f := setupOn(t, on)
 			e := f.engine()
 			alice, bob := user(t, e, "alice"), user(t, e, "bob")
 			token, bobs := beginAt(t, e, alice, "1"), login(t, e, bob)
@@ -135,8 +137,11 @@ func TestEndedElsewhereWithinASecond(t *testing.T) {
 
 // S-16: all the others end, and nobody else's.
 func TestEndingTheOthersKeepsTheOneThatAsks(t *testing.T) {
-	t.Parallel()
-	f := setup(t)
+	storetest.Each(t, testEndingTheOthersKeepsTheOneThatAsks)
+}
+
+func testEndingTheOthersKeepsTheOneThatAsks(t *testing.T, on storetest.Engine) {
+	f := setupOn(t, on)
 	e := f.engine()
 	alice, bob := user(t, e, "alice"), user(t, e, "bob")
 	mine, bobs := login(t, e, alice), login(t, e, bob)
@@ -162,8 +167,11 @@ func TestEndingTheOthersKeepsTheOneThatAsks(t *testing.T) {
 
 // S-13, S-18: what a user holds changes at once, in the session that there is.
 func TestWhatAUserHoldsChangesAtOnce(t *testing.T) {
-	t.Parallel()
-	f := setup(t)
+	storetest.Each(t, testWhatAUserHoldsChangesAtOnce)
+}
+
+func testWhatAUserHoldsChangesAtOnce(t *testing.T, on storetest.Engine) {
+	f := setupOn(t, on)
 	e := f.engine()
 	alice := user(t, e, "alice")
 	write(t, e, func(tx *store.Tx) error { return tx.Grant(alice, permission("contents:write")) })
@@ -284,8 +292,11 @@ func TestARoleReachesEverybody(t *testing.T) {
 
 // S-14, S-15
 func TestAUserOfTheSameNameIsAnother(t *testing.T) {
-	t.Parallel()
-	f := setup(t)
+	storetest.Each(t, testAUserOfTheSameNameIsAnother)
+}
+
+func testAUserOfTheSameNameIsAnother(t *testing.T, on storetest.Engine) {
+	f := setupOn(t, on)
 	e := f.engine()
 	first := user(t, e, "alice")
 	write(t, e, func(tx *store.Tx) error { return tx.Grant(first, permission("contents:write")) })
@@ -327,9 +338,10 @@ func TestARowOfAnotherUser(t *testing.T) {
 }
 
 // S-24, S-25
-func TestRealmsDoNotCross(t *testing.T) {
-	t.Parallel()
-	f := setup(t)
+func TestRealmsDoNotCross(t *testing.T) { storetest.Each(t, testRealmsDoNotCross) }
+
+func testRealmsDoNotCross(t *testing.T, on storetest.Engine) {
+	f := setupOn(t, on)
 	users := f.engine()
 	oidc := f.engine(func(c *config) { c.Realm = "oidc" })
 	alice := user(t, users, "alice")
@@ -371,8 +383,11 @@ func TestStrangersLeaveNothingBehind(t *testing.T) {
 
 // S-19: beyond the limit the longest unused ends, and is told.
 func TestSessionsOfOneUserAreBounded(t *testing.T) {
-	t.Parallel()
-	f := setup(t)
+	storetest.Each(t, testSessionsOfOneUserAreBounded)
+}
+
+func testSessionsOfOneUserAreBounded(t *testing.T, on storetest.Engine) {
+	f := setupOn(t, on)
 	e := f.engine(func(c *config) { c.PerUser = 5 })
 	alice, bob := user(t, e, "alice"), user(t, e, "bob")
 	bobs := login(t, e, bob)
@@ -406,9 +421,10 @@ func TestSessionsOfOneUserAreBounded(t *testing.T) {
 }
 
 // S-12: who is gone or disabled gets none.
-func TestNoSessionForWhoMayNotLogIn(t *testing.T) {
-	t.Parallel()
-	f := setup(t)
+func TestNoSessionForWhoMayNotLogIn(t *testing.T) { storetest.Each(t, testNoSessionForWhoMayNotLogIn) }
+
+func testNoSessionForWhoMayNotLogIn(t *testing.T, on storetest.Engine) {
+	f := setupOn(t, on)
 	e := f.engine()
 	alice := user(t, e, "alice")
 	write(t, e, func(tx *store.Tx) error { return tx.SetDisabled(alice, true) })

@@ -54,6 +54,9 @@ type Config[I any] struct {
 	PerUser int
 	// Cache is how many sessions are kept in memory beside those with an open socket.
 	Cache int
+	// Wake has the feed read at once for each value received, besides the polling, which goes on. Nil or closed: polling
+	// only.
+	Wake <-chan struct{}
 	// Now tells the time for lifetimes. Nil: time.Now. How old a state is goes by the monotonic clock.
 	Now func() time.Time
 	// Ended, Unavailable and Closed are what the errors of Find and Current wrap or are.

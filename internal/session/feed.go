@@ -193,11 +193,16 @@ func (e *Engine[I]) distrust() {
 func (e *Engine[I]) poll(ctx context.Context) {
 	ticker := time.NewTicker(pollEvery)
 	defer ticker.Stop()
+	wake := e.cfg.Wake
 	for n := 0; ; n++ {
 		select {
 		case <-ctx.Done():
 			return
 		case <-e.wake:
+		case _, open := <-wake:
+			if !open {
+				wake = nil // a closed channel would be received from without end
+			}
 		case <-ticker.C:
 		}
 		if n%4 == 0 {

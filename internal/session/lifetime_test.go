@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ostiary/auth/internal/store"
+	"github.com/ostiary/auth/internal/store/storetest"
 )
 
 // S-07, S-08: at and after its end a session has ended, whoever asks.
@@ -91,8 +92,11 @@ func TestTheEndsOfASession(t *testing.T) {
 
 // S-07
 func TestUseExtendsUntilTheLifetimeIsOver(t *testing.T) {
-	t.Parallel()
-	f := setup(t)
+	storetest.Each(t, testUseExtendsUntilTheLifetimeIsOver)
+}
+
+func testUseExtendsUntilTheLifetimeIsOver(t *testing.T, on storetest.Engine) {
+	f := setupOn(t, on)
 	e := f.engine(func(c *config) { c.Idle, c.Lifetime = 10*time.Minute, time.Hour })
 	token := login(t, e, user(t, e, "alice"))
 	for range 6 {
@@ -217,9 +221,10 @@ func TestStalenessGoesByTheMonotonicClock(t *testing.T) {
 }
 
 // A lifetime is that of the login, and the user's other sessions have their own.
-func TestBeginSetsTheTimes(t *testing.T) {
-	t.Parallel()
-	f := setup(t)
+func TestBeginSetsTheTimes(t *testing.T) { storetest.Each(t, testBeginSetsTheTimes) }
+
+func testBeginSetsTheTimes(t *testing.T, on storetest.Engine) {
+	f := setupOn(t, on)
 	e := f.engine(func(c *config) { c.Idle, c.Lifetime = time.Hour, 2*time.Hour })
 	alice := user(t, e, "alice")
 	forged := store.Session{

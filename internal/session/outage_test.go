@@ -401,8 +401,11 @@ func TestEachCallBreaks(t *testing.T) {
 
 // D-04: who cancels never gets, and never makes others get, another's session.
 func TestCanceledLookUpsNeverGiveAnothersSession(t *testing.T) {
-	t.Parallel()
-	f := setup(t)
+	storetest.Each(t, testCanceledLookUpsNeverGiveAnothersSession)
+}
+
+func testCanceledLookUpsNeverGiveAnothersSession(t *testing.T, on storetest.Engine) {
+	f := setupOn(t, on)
 	e := f.engine(func(c *config) { c.Cache = 4 }) // so that nearly everything is looked up
 	var tokens [12]string
 	var ids [12]int64
@@ -539,9 +542,10 @@ func TestLookUpsAreBounded(t *testing.T) {
 }
 
 // D-14: one connection for all, and everybody is served or told that it is too much.
-func TestOneConnectionForAll(t *testing.T) {
-	t.Parallel()
-	f := setup(t)
+func TestOneConnectionForAll(t *testing.T) { storetest.Each(t, testOneConnectionForAll) }
+
+func testOneConnectionForAll(t *testing.T, on storetest.Engine) {
+	f := setupOn(t, on)
 	raw := f.raw()
 	raw.SetMaxOpenConns(1)
 	db, err := store.Open(t.Context(), raw)

@@ -13,15 +13,17 @@ import (
 
 	"github.com/ostiary/auth/internal/session"
 	"github.com/ostiary/auth/internal/store"
+	"github.com/ostiary/auth/internal/store/storetest"
 )
 
 // V-03: with a thousand readers, no success that begins after the end was acknowledged.
-func TestAThousandReadersAndOneEnd(t *testing.T) {
-	t.Parallel()
+func TestAThousandReadersAndOneEnd(t *testing.T) { storetest.Each(t, testAThousandReadersAndOneEnd) }
+
+func testAThousandReadersAndOneEnd(t *testing.T, on storetest.Engine) {
 	for _, i := range []int{0, 3, 5} { // a session, a user, all of a user's sessions
 		tc := endings[i]
 		t.Run(tc.name, func(t *testing.T) {
-			f := setup(t)
+			f := setupOn(t, on)
 			e := f.engine(func(c *config) { c.Cache = 2 }) // so that the readers look up as well
 			_, others := f.crowd(3)
 			alice := user(t, e, "alice")
@@ -78,9 +80,10 @@ func TestAThousandReadersAndOneEnd(t *testing.T) {
 }
 
 // V-06: while a session is replaced by another, each is valid or has ended: nobody is logged out by it.
-func TestRotationLogsNobodyOut(t *testing.T) {
-	t.Parallel()
-	f := setup(t)
+func TestRotationLogsNobodyOut(t *testing.T) { storetest.Each(t, testRotationLogsNobodyOut) }
+
+func testRotationLogsNobodyOut(t *testing.T, on storetest.Engine) {
+	f := setupOn(t, on)
 	e := f.engine()
 	alice := user(t, e, "alice")
 	var valid atomic.Pointer[string]
@@ -121,9 +124,10 @@ func TestRotationLogsNobodyOut(t *testing.T) {
 
 // V-01, V-02: everything at once, with little memory, in two processes; then each answer is the database's, and when all
 // has ended nothing is left.
-func TestEverythingAtOnce(t *testing.T) {
-	t.Parallel()
-	f := setup(t)
+func TestEverythingAtOnce(t *testing.T) { storetest.Each(t, testEverythingAtOnce) }
+
+func testEverythingAtOnce(t *testing.T, on storetest.Engine) {
+	f := setupOn(t, on)
 	small := func(c *config) { c.Cache, c.PerUser = 6, 0 }
 	there, _ := f.otherProcess(small)
 	engines := []*engine{f.engine(small), there}

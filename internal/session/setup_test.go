@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
+	"os"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -51,15 +51,21 @@ func (c *clock) advance(d time.Duration) { c.passed.Add(int64(d)) }
 // A fixture is one database, which can be broken, and what engines over it share.
 type fixture struct {
 	t      testing.TB
-	path   string
+	base   *storetest.Database
 	db     *store.DB
 	faults *storetest.Faults
 	clock  *clock // nil: lifetimes go by the time, which in a bubble is a test's own as well
 }
 
+// setup is over SQLite.
 func setup(t testing.TB) *fixture {
 	t.Helper()
-	f := &fixture{t: t, path: filepath.Join(t.TempDir(), "auth.db"), clock: new(clock)}
+	return setupOn(t, storetest.SQLite)
+}
+
+func setupOn(t testing.TB, on storetest.Engine) *fixture {
+	t.Helper()
+	f := &fixture{t: t, base: on.New(t), clock: new(clock)}
 	f.db, f.faults = f.open()
 	return f
 }
@@ -77,10 +83,10 @@ func bubble(t *testing.T, test func(t *testing.T, f *fixture)) {
 	})
 }
 
-// open opens the database file once more.
+// open opens the database once more.
 func (f *fixture) open() (*store.DB, *storetest.Faults) {
 	f.t.Helper()
-	db, faults := storetest.Open(f.t, f.path)
+	db, faults := f.base.Open(f.t)
 	d, err := store.Open(f.t.Context(), db)
 	if err != nil {
 		f.t.Fatal(err)
@@ -154,7 +160,7 @@ func (f *fixture) engine(change ...func(*config)) *engine {
 	return e
 }
 
-// otherProcess gives an engine with connections of its own to the same file.
+// otherProcess gives an engine with connections of its own to the same database.
 func (f *fixture) otherProcess(change ...func(*config)) (*engine, *storetest.Faults) {
 	f.t.Helper()
 	db, faults := f.open()
@@ -322,17 +328,13 @@ func permission(text string) []store.Permission {
 // raw opens the database as one who writes to it past the store.
 func (f *fixture) raw() *sqlx.DB {
 	f.t.Helper()
-	db, err := store.OpenSQLite(f.path)
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	f.t.Cleanup(func() { db.Close() })
+	db, _ := f.base.Open(f.t)
 	return db
 }
 
 func exec(t testing.TB, db *sqlx.DB, query string, args ...any) {
 	t.Helper()
-	if _, err := db.ExecContext(t.Context(), query, args...); err != nil {
+	if _, err := db.ExecContext(t.Context(), db.Rebind(query), args...); err != nil {
 		t.Fatalf("%s: %v", query, err)
 	}
 }
@@ -340,7 +342,7 @@ func exec(t testing.TB, db *sqlx.DB, query string, args ...any) {
 // number is the one number that query gives.
 func number(t testing.TB, db *sqlx.DB, query string, args ...any) (n int64) {
 	t.Helper()
-	if err := db.GetContext(t.Context(), &n, query, args...); err != nil {
+	if err := db.GetContext(t.Context(), &n, db.Rebind(query), args...); err != nil {
 		t.Fatalf("%s: %v", query, err)
 	}
 	return n
@@ -355,3 +357,5 @@ func calls(faults *storetest.Faults, begin string) (n int) {
 	}
 	return n
 }
+
+func TestMain(m *testing.M) { os.Exit(storetest.Main(m)) }

@@ -90,7 +90,7 @@ func TestTheDatabaseHoldsNoToken(t *testing.T) {
 	tokens := []string{login(t, e, alice), login(t, e, alice)}
 	find(t, e, tokens[0])
 	hash := hashOf(t, tokens[0])
-	for _, name := range []string{f.path, f.path + "-wal"} {
+	for _, name := range []string{f.base.Path, f.base.Path + "-wal"} {
 		content, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)

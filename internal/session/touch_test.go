@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/ostiary/auth/internal/session"
+	"github.com/ostiary/auth/internal/store/storetest"
 )
 
 const touching = "UPDATE auth_sessions SET seen_at"
@@ -144,9 +145,10 @@ func TestALastUseNeverResurrects(t *testing.T) {
 }
 
 // V-04, in parallel and without a bubble.
-func TestUseAndLogoutInParallel(t *testing.T) {
-	t.Parallel()
-	f := setup(t)
+func TestUseAndLogoutInParallel(t *testing.T) { storetest.Each(t, testUseAndLogoutInParallel) }
+
+func testUseAndLogoutInParallel(t *testing.T, on storetest.Engine) {
+	f := setupOn(t, on)
 	e := f.engine()
 	alice := user(t, e, "alice")
 	for range 10 {
@@ -244,9 +246,10 @@ func TestCloseStoresLastUses(t *testing.T) {
 }
 
 // S-20: the janitor takes what has ended, nothing that lives, and nothing comes back.
-func TestTheJanitor(t *testing.T) {
-	t.Parallel()
-	f := setup(t)
+func TestTheJanitor(t *testing.T) { storetest.Each(t, testTheJanitor) }
+
+func testTheJanitor(t *testing.T, on storetest.Engine) {
+	f := setupOn(t, on)
 	e := f.engine(func(c *config) { c.Idle, c.Lifetime = 10*time.Minute, 25*time.Minute })
 	other := f.engine(func(c *config) { c.Realm, c.Idle, c.Lifetime = "oidc", 100*time.Hour, 200*time.Hour })
 	alice := user(t, e, "alice")
@@ -296,8 +299,11 @@ func TestTheJanitor(t *testing.T) {
 
 // S-20: what is idle by the stored time may be in use by what a process remembers.
 func TestTheJanitorLeavesWhatMayBeInUse(t *testing.T) {
-	t.Parallel()
-	f := setup(t)
+	storetest.Each(t, testTheJanitorLeavesWhatMayBeInUse)
+}
+
+func testTheJanitorLeavesWhatMayBeInUse(t *testing.T, on storetest.Engine) {
+	f := setupOn(t, on)
 	set := func(c *config) { c.Idle = 10 * time.Minute }
 	here := f.engine(set)
 	there, _ := f.otherProcess(set)

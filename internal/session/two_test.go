@@ -9,13 +9,20 @@ import (
 	"time"
 
 	"github.com/ostiary/auth/internal/store"
+	"github.com/ostiary/auth/internal/store/storetest"
 )
 
 // How long it takes until what one process ends is refused in another, and told there. That nobody is admitted more than
 // a second after it holds on any machine, since memory counts for no longer; the times are told, not judged. It runs
 // alone, so that they mean something.
 func TestHowSoonAnEndActsElsewhere(t *testing.T) {
-	f := setup(t)
+	for _, on := range storetest.Engines {
+		t.Run(string(on), func(t *testing.T) { testHowSoonAnEndActsElsewhere(t, on) })
+	}
+}
+
+func testHowSoonAnEndActsElsewhere(t *testing.T, on storetest.Engine) {
+	f := setupOn(t, on)
 	here := f.engine()
 	there, _ := f.otherProcess()
 	const workers, rounds = 8, 25
@@ -77,9 +84,10 @@ func TestHowSoonAnEndActsElsewhere(t *testing.T) {
 
 // One end's transaction is held open while another begins: neither is lost, here, there or in a third process that only
 // looks on.
-func TestATransactionThatIsHeldOpen(t *testing.T) {
-	t.Parallel()
-	f := setup(t)
+func TestATransactionThatIsHeldOpen(t *testing.T) { storetest.Each(t, testATransactionThatIsHeldOpen) }
+
+func testATransactionThatIsHeldOpen(t *testing.T, on storetest.Engine) {
+	f := setupOn(t, on)
 	here := f.engine()
 	there, faults := f.otherProcess()
 	third, _ := f.otherProcess()

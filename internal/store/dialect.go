@@ -25,6 +25,9 @@ type dialect struct {
 	// a transaction reads stays as it is, and "count, then insert" needs no cleverness. SQLite has one writer anyway.
 	lock func(ctx context.Context, tx *sqlx.Tx) error
 
+	// notify, where the database has such a thing, wakes whoever waits for changes of the feed when they are committed.
+	notify string
+
 	// migrate runs a migration once, however many programs call it at the same time. did tells whether it was this one.
 	migrate func(ctx context.Context, d *dialect, db *sqlx.DB, m migration) (did bool, err error)
 

@@ -87,6 +87,9 @@ func (t *Tx) flush() {
 		}
 		list = list[n:]
 	}
+	if t.dialect.notify != "" {
+		_ = t.query("telling changes", t.dialect.notify, nil, func(*sql.Rows) error { return nil }) // an error is in t.broken
+	}
 }
 
 func randomMark() int64 {

@@ -24,7 +24,8 @@ var postgres = dialect{
 	savepoint: true,
 	// The timeout, in milliseconds, ends a transaction of this package's whose program stands still: else it would keep
 	// all others from writing. None takes so long that doesn't.
-	lock: lockRow("SELECT set_config('idle_in_transaction_session_timeout', '10000', true) FROM auth_counters WHERE name = 'writer' FOR UPDATE"),
+	lock:   lockRow("SELECT set_config('idle_in_transaction_session_timeout', '10000', true) FROM auth_counters WHERE name = 'writer' FOR UPDATE"),
+	notify: "SELECT pg_notify('ostiary_feed', '')",
 	// A number of this package's own, so that nobody else takes the same lock.
 	migrate: migrateAtOnce("SELECT pg_advisory_xact_lock(7163384699739271277)", createMigrations),
 	// serialization_failure, deadlock_detected, lock_not_available, too_many_connections
