@@ -38,8 +38,8 @@ type Config struct {
 	Token string
 	// Password is the shared password of PasswordMode. It is kept only as an argon2id hash.
 	Password string
-	// PasswordHash is that password's hash instead: argon2id as a PHC string, alone or behind "argon2:", or one of
-	// Jupyter's ("argon2:…", "sha1:salt:digest").
+	// PasswordHash is that password's hash instead: argon2id as a PHC string, which `useradmin hash` prints, one of
+	// Jupyter's ("argon2:…", "sha1:salt:digest"), or any other that docs/useradmin.md lists.
 	PasswordHash string
 	// Tokens are further tokens, in both modes.
 	Tokens []Token

@@ -11,6 +11,9 @@ var (
 
 const Slack = slack
 
+// Cost returns the memory that matching a password takes, in KiB.
+func Cost(h Hash) int64 { return h.cost() }
+
 // Gate returns the gate of h.
 func (h *Hasher) Gate() *Gate { return h.gate }
 

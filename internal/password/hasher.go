@@ -84,14 +84,17 @@ func (h *Hasher) Verify(ctx context.Context, hash Hash, password string) (bool, 
 	if hash == (Hash{}) {
 		return false, errors.New("password: verifying: there is no hash")
 	}
-	if hash.cost() == 0 { // SHA-1 is done before a turn could be had
-		return hash.matches(password), ctx.Err()
+	if hash.cost() == 0 {
+		if err := ctx.Err(); err != nil {
+			return false, fmt.Errorf("password: verifying: %w", err)
+		}
+		return hash.matches(password)
 	}
 	if err := h.gate.enter(ctx, hash.cost()); err != nil {
 		return false, err
 	}
 	defer h.gate.leave(hash.cost())
-	return hash.matches(password), nil
+	return hash.matches(password)
 }
 
 // Decoy does the work of a Verify that fails, against a hash with the current parameters that no password matches:

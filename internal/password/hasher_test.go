@@ -107,15 +107,16 @@ func TestNewHasherRefuses(t *testing.T) {
 	t.Parallel()
 	good := password.DefaultParams()
 	tests := map[string]password.Config{
-		"no memory":             {Params: password.Params{Time: 2, Threads: 1}},
-		"no pass":               {Params: password.Params{Memory: 19456, Threads: 1}},
-		"no thread":             {Params: password.Params{Memory: 19456, Time: 2}},
-		"too much memory":       {Params: password.Params{Memory: 262145, Time: 2, Threads: 1}},
-		"too many passes":       {Params: password.Params{Memory: 19456, Time: 65, Threads: 1}},
-		"too many threads":      {Params: password.Params{Memory: 19456, Time: 2, Threads: 17}},
-		"too little per thread": {Params: password.Params{Memory: 31, Time: 2, Threads: 4}},
-		"negative Parallel":     {Params: good, Parallel: -1},
-		"negative Queue":        {Params: good, Queue: -1},
+		"no memory":              {Params: password.Params{Time: 2, Threads: 1}},
+		"no pass":                {Params: password.Params{Memory: 19456, Threads: 1}},
+		"no thread":              {Params: password.Params{Memory: 19456, Time: 2}},
+		"too much memory":        {Params: password.Params{Memory: 262145, Time: 2, Threads: 1}},
+		"too many passes":        {Params: password.Params{Memory: 19456, Time: 65, Threads: 1}},
+		"too much in all passes": {Params: password.Params{Memory: 262144, Time: 9, Threads: 1}},
+		"too many threads":       {Params: password.Params{Memory: 19456, Time: 2, Threads: 17}},
+		"too little per thread":  {Params: password.Params{Memory: 31, Time: 2, Threads: 4}},
+		"negative Parallel":      {Params: good, Parallel: -1},
+		"negative Queue":         {Params: good, Queue: -1},
 	}
 	for name, cfg := range tests {
 		if _, err := password.NewHasher(cfg); err == nil {
