@@ -104,7 +104,8 @@ func TestWorkOfALogin(t *testing.T) {
 	}
 }
 
-// FU29, PH-12: a hash that costs less than new ones is replaced when its owner logs in, and at no other time.
+// FU29, PH-12: a hash that costs less than new ones, or that another program made, is replaced when its owner logs in, and
+// at no other time. Those of others are made by the programs themselves, at next to no cost.
 func TestRehash(t *testing.T) {
 	t.Parallel()
 	weak, err := cheap(t).Hash(t.Context(), sitePassword)
@@ -112,8 +113,23 @@ func TestRehash(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, stored := range map[string]string{
-		"less memory":    weak.Encoded(),
-		"another scheme": "argon2:" + weak.Encoded(), // as Jupyter's configuration spells it
+		"less memory":                weak.Encoded(),
+		"in Jupyter's configuration": "argon2:" + weak.Encoded(),
+		"Argon2i":                    "$argon2i$v=19$m=64,t=1,p=1$EaI0Zuz9/783BkBoDUFIyQ$3s050qWUnTD6qIv7rsMD9A",
+		"Argon2id of Django":         "argon2$argon2id$v=19$m=64,t=1,p=1$c2FsdHNhbHRzYWx0$VGZsQb5P7h72nMeJrVsbBQ",
+		"bcrypt":                     "$2b$04$3npk2UQnolZ8NtWe7Px1PupKy8ZI8JF74Gh5EzpLE8jJv21M8YAmS",
+		"bcrypt of Django":           "bcrypt$$2b$04$FdvxxWdTv/DY0bAAjwehrukmdp2wZIeXSuN72.f.TVdlTWD0zo8Bq",
+		"bcrypt of a SHA-256":        "bcrypt_sha256$$2b$04$Clpgx/BPyAMz7KfLnqd4mOb5VdU.8QRT4ycik1S6G7fyp1E25JEJq",
+		"scrypt of passlib":          "$scrypt$ln=4,r=8,p=1$wrj3HoPQOqeUklKKMSZkzA$cGircQ38R1mHs/yDrGLXEMYj3SOO4fCCYCqZZGdK4qk",
+		"scrypt of Django":           "scrypt$16$saltsalt$8$1$VeIlxw95sruwuUcaIcKg8wxR8dDR4tihykA+80Km2LpCkM3TJyhUHC8O2hFT1KjHAc1XZuV//bjPjmU5BCIY+Q==",
+		"scrypt of Werkzeug":         "scrypt:16:8:1$saltsalt$55e225c70f79b2bbb0b9471a21c2a0f30c51f1d0d1e2d8a1ca403ef342a6d8ba4290cdd32728541c2f0eda1153d4a8c701cd5766e57ffdb8cf8e6539042218f9",
+		"PBKDF2 of passlib":          "$pbkdf2-sha256$10$GSPk3HtPKSUkpFQq5ZwTYg$6rVw3OiyIQGwwyyzhXzt4xUlTpjN27jrkZ0UUZG367Q",
+		"PBKDF2 with SHA-512":        "$pbkdf2-sha512$10$EcLYew.hFAJgrPW.l9Iagw$HglnkuPIlCT1wRi2NrXo8U5DgHGTW7PJ/QZhovErHEM7Olk5BVUdYW9Pr7QOaTwBPCbcyQCVaJSVS0FEjgDpeA",
+		"PBKDF2 of Django":           "pbkdf2_sha256$10$saltsalt$LboEiB9mq5auOV4JRtjgecA+5Q9Zom4j94odJfu1YLA=",
+		"PBKDF2 with SHA-1":          "pbkdf2_sha1$10$saltsalt$rogd08zReqXXXf8j398DqqNIPpY=",
+		"PBKDF2 of Werkzeug":         "pbkdf2:sha256:10$saltsalt$2dba04881f66ab96ae395e0946d8e079c03ee50f59a26e23f78a1d25fbb560b0",
+		"SHA-512 crypt":              "$6$rounds=1000$spISzuNAGFPpoicb$Z8ZCY08NzfMiYOR.ex5LknyUPBN3w7l/kFHduAATgVmM6/xpVmqMagFZ6AR3cr0QesOp0qa6QQ.9H1DTgoipK1",
+		"SHA-1 of Jupyter":           "sha1:0e112c3ddfce:86c65cd89483cbef180561d668d811b19900f45f",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
