@@ -103,17 +103,22 @@ func (a *Accounts) newUser(ctx context.Context, n NewAccount, hash hashing) (sto
 }
 
 func insert(tx *store.Tx, u store.User, n NewAccount) (*store.Account, error) {
-	id, err := tx.AddUser(u)
+	id, err := insertUser(tx, u, n)
 	if err != nil {
 		return nil, err
 	}
-	if err := tx.Grant(id, storePermissions(n.Permissions)); err != nil {
-		return nil, err
-	}
-	if err := addRoles(tx, id, "roles", n.Roles); err != nil {
-		return nil, err
-	}
 	return tx.Account(id)
+}
+
+func insertUser(tx *store.Tx, u store.User, n NewAccount) (id int64, err error) {
+	id, err = tx.AddUser(u)
+	if err != nil {
+		return 0, err
+	}
+	if err := tx.Grant(id, storePermissions(n.Permissions)); err != nil {
+		return 0, err
+	}
+	return id, addRoles(tx, id, "roles", n.Roles)
 }
 
 // addRoles goes one by one, so that the error can name the role that doesn't exist. A name is never taken apart.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/ostiary/auth"
@@ -127,7 +128,7 @@ func (b *importing) take(ctx context.Context, number int, user ImportedAccount) 
 	row, err := a.newUser(ctx, n, func(_ context.Context, _, encoded string) (password.Hash, error) {
 		hash, err := password.Parse(encoded)
 		if err != nil { // its text says why, and repeats nothing
-			return hash, &auth.FieldError{Field: "password_hash", Problem: err.Error()}
+			return hash, &auth.FieldError{Field: "password_hash", Problem: strings.TrimPrefix(err.Error(), "password: parsing a hash: ")}
 		}
 		return hash, nil
 	})
@@ -176,17 +177,17 @@ func (b *importing) store(ctx context.Context, done *Imported) error {
 func (b *importing) insert(tx *store.Tx) (now Imported, err error) {
 	for _, user := range b.users {
 		// Asked first, not learned from a failed INSERT: nothing can come between, since there is one writer.
-		_, err := tx.AccountByKey(localRealm, user.row.Key)
+		exists, err := tx.HasKey(localRealm, user.row.Key)
 		switch {
-		case err == nil && b.options.SkipExisting:
+		case err != nil:
+			return now, user.failure(err)
+		case exists && b.options.SkipExisting:
 			now.Skipped++
 			continue
-		case err == nil:
-			err = store.ErrExists
-		case errors.Is(err, store.ErrNotFound):
-			_, err = insert(tx, user.row, user.n)
+		case exists:
+			return now, user.failure(store.ErrExists)
 		}
-		if err != nil {
+		if _, err := insertUser(tx, user.row, user.n); err != nil {
 			return now, user.failure(err)
 		}
 		now.Added++

@@ -211,6 +211,29 @@ func TestAnImportGoesOnWhereItEnded(t *testing.T) {
 	}
 }
 
+// Of the users that are to come nothing is kept in memory, and of those that came no more than a hundred: when the sequence
+// is asked for the next one, all whole hundreds before are stored.
+func TestAnImportHoldsAHundred(t *testing.T) {
+	t.Parallel()
+	a, db := newAccounts(t)
+	asked := 0
+	got, err := a.Import(t.Context(), func(yield func(userauth.ImportedAccount, error) bool) {
+		for i, name := range numberedNames(0, 301) {
+			var stored int
+			if err := db.GetContext(t.Context(), &stored, "SELECT COUNT(*) FROM auth_users"); err != nil || stored != i/100*100 {
+				t.Errorf("before number %d: got %d users, %v, want %d", i+1, stored, err, i/100*100)
+			}
+			asked++
+			if !yield(userauth.ImportedAccount{Username: name}, nil) {
+				return
+			}
+		}
+	}, userauth.ImportOptions{})
+	if err != nil || got.Added != 301 || asked != 301 {
+		t.Errorf("got %+v, %v, asked %d times, want 301", got, err, asked)
+	}
+}
+
 // D-05: whichever call to the database fails, a hundred is there whole or not at all, and the error is no user's.
 func TestAnImportIsWholeWhateverFails(t *testing.T) {
 	t.Parallel()

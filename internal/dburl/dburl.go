@@ -140,6 +140,14 @@ func (d Database) Open(ctx context.Context) (*sqlx.DB, error) {
 	return db, nil
 }
 
+// Inspect is [Database.Open] for reading what the database is: about a SQLite file it changes nothing, nor does it make one.
+func (d Database) Inspect(ctx context.Context) (*sqlx.DB, error) {
+	if d.Driver == "sqlite" {
+		return store.InspectSQLite(d.path)
+	}
+	return d.Open(ctx)
+}
+
 // Connector makes connections to a server's database.
 func (d Database) Connector() (driver.Connector, error) {
 	switch {

@@ -95,8 +95,7 @@ func OpenSQLite(path string) (*sqlx.DB, error) {
 		if err := createSQLite(full); err != nil {
 			return nil, failed(doing, err)
 		}
-		// As a URI, so that a "?" or "%" in the path is part of the path.
-		name = "file://" + (&url.URL{Path: "/" + strings.TrimPrefix(filepath.ToSlash(full), "/")}).EscapedPath()
+		name = sqliteURI(full)
 	}
 	db, err := sqlx.Open("sqlite", name+"?_pragma=busy_timeout(1000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)"+
 		"&_pragma=foreign_keys(1)&_txlock=immediate&_dqs=0")
@@ -117,6 +116,11 @@ func OpenSQLite(path string) (*sqlx.DB, error) {
 		return nil, sqlite.schemaError(doing, err)
 	}
 	return db, nil
+}
+
+// sqliteURI names a file so that a "?" or "%" in its path is part of the path.
+func sqliteURI(full string) string {
+	return "file://" + (&url.URL{Path: "/" + strings.TrimPrefix(filepath.ToSlash(full), "/")}).EscapedPath()
 }
 
 // createSQLite makes an empty file that only this user can read, if there is none: SQLite itself would make one that

@@ -26,6 +26,12 @@ func (t *Tx) AddUser(u User) (id int64, err error) {
 	return id, nil
 }
 
+// HasKey reports whether the realm has a user with the key, for less than [Tx.AccountByKey] costs.
+func (t *Tx) HasKey(realm, key string) (bool, error) {
+	n, err := t.number("looking for a user", "SELECT COUNT(*) FROM auth_users WHERE realm = ? AND username_key = ?", realm, key)
+	return n > 0, err
+}
+
 // DeleteUser deletes a user, with all permissions, roles, external identities and sessions.
 func (t *Tx) DeleteUser(id int64) error {
 	doing := fmt.Sprintf("deleting user %d", id)

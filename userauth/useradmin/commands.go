@@ -19,7 +19,8 @@ func commands() []command {
 	return []command{
 		{"add", "NAME", "make a user", helpAdd, 1, 1, []string{"role", "permissions", "password-stdin"}, add},
 		{"delete", "NAME", "remove a user and everything of theirs", helpDelete, 1, 1, nil, remove},
-		{"list", "", "list all users", helpList, 0, 0, []string{"json"}, list},
+		{"list", "", "list all users", helpList, 0, 0, []string{"search", "json"}, list},
+		{"import", "", "make users from JSON lines, with their hashes", helpImport, 0, 0, []string{"file", "dry-run", "skip-existing"}, importUsers},
 		{"set-password", "NAME", "give a user another password", helpSetPassword, 1, 1, []string{"password-stdin"}, setPassword},
 		{"verify-password", "NAME", "tell whether a password is the user's", helpVerifyPassword, 1, 1, []string{"password-stdin"}, verifyPassword},
 		{"hash", "", "print the hash of a password", helpHash, 0, 0, []string{"password-stdin"}, hash},
@@ -33,7 +34,7 @@ func commands() []command {
 		{"sessions", "NAME", "list a user's logins", helpSessions, 1, 1, []string{"json"}, sessions},
 		{"logout", "NAME", "end all of a user's sessions", helpLogout, 1, 1, nil, logout},
 		{"copy", "", "copy everything to an empty database", helpCopy, 0, 0, []string{"from", "to"}, copyAll},
-		{"migrate", "", "make or update the database's tables", helpMigrate, 0, 0, []string{"dry-run"}, migrate},
+		{"migrate", "", "make or update the database's tables", helpMigrate, 0, 0, []string{"dry-run", "json"}, migrate},
 	}
 }
 

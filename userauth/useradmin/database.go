@@ -56,16 +56,23 @@ func (c *call) use(ctx context.Context, act func(*userauth.Accounts) error) erro
 	if err != nil {
 		return err
 	}
-	return withDatabase(ctx, d.Open, func(db *sqlx.DB) error {
-		pending, err := store.Pending(ctx, db)
-		if err != nil {
-			return err
-		}
-		if len(pending) > 0 {
-			return fmt.Errorf("the database %q lacks tables of this version: useradmin migrate makes them", d.Name)
-		}
-		return withAccounts(ctx, db, act)
+	missing, err := pending(ctx, d)
+	if err != nil {
+		return err
+	}
+	if len(missing) > 0 {
+		return fmt.Errorf("the database %q lacks tables of this version: useradmin migrate makes them", d.Name)
+	}
+	return withDatabase(ctx, d.Open, func(db *sqlx.DB) error { return withAccounts(ctx, db, act) })
+}
+
+// pending names the migrations that an existing database needs. It changes nothing about the database, whosever that is.
+func pending(ctx context.Context, d dburl.Database) (names []string, err error) {
+	err = withDatabase(ctx, d.Inspect, func(db *sqlx.DB) error {
+		names, err = store.Pending(ctx, db)
+		return err
 	})
+	return names, err
 }
 
 func withDatabase(ctx context.Context, open func(context.Context) (*sqlx.DB, error), act func(*sqlx.DB) error) error {
@@ -90,6 +97,7 @@ const helpMigrate = `Makes the tables in a new or older database, and prints the
 nothing if there was nothing to do. Servers do the same when they start. Make a backup before.
 
   useradmin -db sqlite:app.db migrate -dry-run
+  useradmin -db sqlite:app.db migrate -dry-run -json
   useradmin -db sqlite:app.db migrate`
 
 func migrate(ctx context.Context, c *call) error {
@@ -97,22 +105,38 @@ func migrate(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	open, step := d.Open, store.Migrate
+	var names []string
 	if c.dryRun {
-		step = store.Pending
-		missing, err := d.Missing()
-		if err != nil {
+		names, err = wouldRun(ctx, d)
+	} else {
+		err = withDatabase(ctx, d.Open, func(db *sqlx.DB) (err error) {
+			names, err = store.Migrate(ctx, db)
 			return err
-		}
-		if missing { // what a new one would need
-			open = func(context.Context) (*sqlx.DB, error) { return store.OpenSQLite(":memory:") }
-		}
+		})
 	}
-	return withDatabase(ctx, open, func(db *sqlx.DB) error {
-		names, err := step(ctx, db)
-		for _, name := range names { // those that ran before one failed, too
-			_, _ = fmt.Fprintln(c.stdout, name)
-		}
+	// Those that ran before one failed, too. As JSON there is all or nothing: half an array is none.
+	if c.json && err == nil {
+		return writeArray(c.stdout, names)
+	}
+	for _, name := range names {
+		_, _ = fmt.Fprintln(c.stdout, name)
+	}
+	return err
+}
+
+// wouldRun is pending, and for a file that isn't there what a new database needs.
+func wouldRun(ctx context.Context, d dburl.Database) (names []string, err error) {
+	missing, err := d.Missing()
+	if err != nil {
+		return nil, err
+	}
+	if !missing {
+		return pending(ctx, d)
+	}
+	empty := func(context.Context) (*sqlx.DB, error) { return store.OpenSQLite(":memory:") }
+	err = withDatabase(ctx, empty, func(db *sqlx.DB) error {
+		names, err = store.Pending(ctx, db)
 		return err
 	})
+	return names, err
 }

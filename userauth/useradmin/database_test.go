@@ -1,10 +1,14 @@
 package main_test
 
 import (
+	"bytes"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/jmoiron/sqlx"
 
 	"github.com/ostiary/auth/internal/store"
 	"github.com/ostiary/auth/userauth"
@@ -31,7 +35,7 @@ func TestATypoMakesNoDatabase(t *testing.T) {
 	for _, args := range [][]string{
 		{"delete", "ann"}, {"list"}, {"list", "-json"}, {"set-password", "ann", "-password-stdin"}, {"verify-password", "ann", "-password-stdin"},
 		{"disable", "ann"}, {"enable", "ann"}, {"grant", "ann", "a:b"}, {"revoke", "ann", "a:b"}, {"role", "list"}, {"role", "delete", "r"},
-		{"sessions", "ann"}, {"logout", "ann"},
+		{"sessions", "ann"}, {"logout", "ann"}, {"import"}, {"import", "-dry-run"},
 	} {
 		t.Run(strings.Join(args, " "), func(t *testing.T) {
 			t.Parallel()
@@ -86,6 +90,55 @@ func TestMigrateTellsWhatItDid(t *testing.T) {
 	}
 	if got := d.ok("", "migrate") + d.ok("", "migrate", "-dry-run"); got != "" {
 		t.Errorf("got %q, want nothing left to do", got)
+	}
+	if got := d.ok("", "migrate", "-dry-run", "-json") + d.ok("", "migrate", "-json"); got != "[]\n[]\n" {
+		t.Errorf("as JSON: got %q, want nothing left to do", got)
+	}
+	var names []string
+	other := newDesk(t)
+	if err := json.Unmarshal([]byte(other.ok("", "migrate", "-dry-run", "-json")), &names); err != nil || len(names) == 0 || names[0] != "0001_accounts_and_sessions" {
+		t.Errorf("as JSON: got %q, %v", names, err)
+	}
+}
+
+// D-12: a database of another program's is left as it is by everything but what makes our tables in it; not even the
+// write-ahead log is turned on.
+func TestAnotherProgramsDatabaseIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	db, err := sqlx.Open("sqlite", "file:"+d.path+"?_pragma=journal_mode(DELETE)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.ExecContext(t.Context(), "CREATE TABLE diary (day TEXT); INSERT INTO diary VALUES ('monday')"); err != nil {
+		t.Fatal(err)
+	}
+	db.Close()
+	before, err := os.ReadFile(d.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{
+		{"list"}, {"list", "-json"}, {"delete", "ann"}, {"role", "list"}, {"sessions", "ann"}, {"logout", "ann"}, {"disable", "ann"},
+		{"set-password", "ann", "-password-stdin"}, {"verify-password", "ann", "-password-stdin"}, {"grant", "ann", "a:b"}, {"import"},
+	} {
+		if got := d.fails(1, goodPassword, args...); !strings.Contains(got, "useradmin migrate") {
+			t.Errorf("%q: got %q", args, got)
+		}
+	}
+	if got := d.ok("", "migrate", "-dry-run"); got == "" {
+		t.Error("nothing would be done to it")
+	}
+	after, err := os.ReadFile(d.path)
+	if err != nil || !bytes.Equal(after, before) {
+		t.Errorf("the file has changed: %v", err)
+	}
+	if files, err := os.ReadDir(filepath.Dir(d.path)); err != nil || len(files) != 1 {
+		t.Errorf("got %v, %v, want nothing beside it", files, err)
+	}
+	d.ok("", "migrate") // it may be the application's own
+	if got := d.text("SELECT day FROM diary"); got != "monday" {
+		t.Errorf("got %q", got)
 	}
 }
 

@@ -17,6 +17,9 @@ type options struct {
 	passwordStdin bool
 	json          bool
 	dryRun        bool
+	skipExisting  bool
+	file          string
+	search        string
 	roles         []string
 	permissions   string
 	description   *string // nil: not given
@@ -107,6 +110,12 @@ func (c *call) flagSet(names ...string) *flag.FlagSet {
 			f.BoolVar(&c.json, name, false, "as a JSON array")
 		case "dry-run":
 			f.BoolVar(&c.dryRun, name, false, "only print what would be done")
+		case "skip-existing":
+			f.BoolVar(&c.skipExisting, name, false, "leave users as they are whose names are taken")
+		case "file":
+			f.StringVar(&c.file, name, "", "read `FILE` instead of standard input")
+		case "search":
+			f.StringVar(&c.search, name, "", "only users whose names contain `TEXT`, in whatever case")
 		case "role":
 			f.Func(name, "a role, by its `NAME`; may be repeated", func(s string) error {
 				c.roles = append(c.roles, s) // never split: a comma is part of the name

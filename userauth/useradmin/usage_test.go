@@ -43,6 +43,8 @@ func TestACommandLineThatCannotBeMeant(t *testing.T) {
 		{"nothing to revoke", []string{"revoke", "ann", ""}, "want permissions or -role"},
 		{"a role without permissions", []string{"role", "set", "editor"}, "want useradmin role set NAME PERMISSIONS..."},
 		{"too much to list", []string{"list", "ann"}, "want useradmin list"},
+		{"a file as operand", []string{"import", "otter"}, "want useradmin import"},
+		{"a listing's flag", []string{"import", "-json"}, "no such flag"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -183,7 +185,7 @@ func TestHelp(t *testing.T) {
 			t.Errorf("%q: got %q", args, got)
 		}
 	}
-	names := []string{"add", "delete", "list", "set-password", "verify-password", "hash", "disable", "enable", "grant", "revoke",
+	names := []string{"add", "delete", "list", "import", "set-password", "verify-password", "hash", "disable", "enable", "grant", "revoke",
 		"role set", "role list", "role delete", "sessions", "logout", "copy", "migrate"}
 	for _, name := range names {
 		words := strings.Fields(name)
