@@ -19,3 +19,11 @@ func (h *Hasher) Gate() *Gate { return h.gate }
 
 // DecoyHash returns what Decoy verifies against.
 func (h *Hasher) DecoyHash() Hash { return h.decoy }
+
+// Prefixes returns how the formats begin.
+func Prefixes() (all []string) {
+	for _, format := range formats {
+		all = append(all, format.prefix)
+	}
+	return all
+}

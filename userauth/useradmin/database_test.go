@@ -101,7 +101,7 @@ func TestMigrateTellsWhatItDid(t *testing.T) {
 	}
 }
 
-// D-12: a database of another program's is left as it is by everything but what makes our tables in it; not even the
+// A database of another program's is left as it is by everything but what makes our tables in it; not even the
 // write-ahead log is turned on.
 func TestAnotherProgramsDatabaseIsLeftAlone(t *testing.T) {
 	t.Parallel()
