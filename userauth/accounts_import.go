@@ -84,6 +84,9 @@ func (a *Accounts) Import(ctx context.Context, users iter.Seq2[ImportedAccount, 
 	number := 0
 	for user, err := range users {
 		number++
+		if err == nil && ctx.Err() != nil { // the next hundred may take its time to come
+			err = failure("importing", ctx.Err())
+		}
 		if err == nil {
 			err = batch.take(ctx, number, user)
 		}

@@ -76,10 +76,11 @@ func (c *call) importWith(ctx context.Context, a *userauth.Accounts, o userauth.
 	if done.Added > 0 && !o.DryRun {
 		stored = fmt.Sprintf("%d users are stored", done.Added)
 	}
+	where := ""
 	if at := (*userauth.ImportError)(nil); errors.As(err, &at) {
-		return done, fmt.Errorf("line %d: %s; %s", at.Number, message(ctx, at.Err), stored)
+		where, err = fmt.Sprintf("line %d: ", at.Number), at.Err
 	}
-	return done, fmt.Errorf("%s; %s", message(ctx, err), stored)
+	return done, told{fmt.Errorf("%s%s; %s", where, message(ctx, err), stored)}
 }
 
 // An importLine is a user as JSON.

@@ -1,12 +1,16 @@
 package main_test
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	main "github.com/ostiary/auth/userauth/useradmin"
 )
 
 // Hashes of goodPassword, as other programs have made them.
@@ -193,6 +197,33 @@ func TestImportSaysWhatIsStored(t *testing.T) {
 		t.Errorf("got %d users, want 250", got)
 	}
 }
+
+// D-05: who interrupts an import learns what it has done by then.
+func TestAnInterruptedImportSaysWhatIsStored(t *testing.T) {
+	t.Parallel()
+	d := newImport(t)
+	ctx, interrupt := context.WithCancel(t.Context())
+	lines := 0
+	input := readerFunc(func(p []byte) (int, error) {
+		if lines++; lines == 150 {
+			interrupt()
+		}
+		return copy(p, fmt.Sprintf("{\"username\":\"user%d\"}\n", lines)), nil // without an end
+	})
+	var stdout, stderr bytes.Buffer
+	env := func(string) string { return "sqlite:" + d.path }
+	code := main.Run(ctx, []string{"import"}, input, &stdout, &stderr, env, nil)
+	if got := stderr.String(); code != 1 || stdout.Len() > 0 || got != "useradmin: interrupted; 100 users are stored\n" {
+		t.Errorf("got exit code %d, %q, %q", code, &stdout, got)
+	}
+	if got := len(strings.Fields(d.users())); got != 100 {
+		t.Errorf("got %d users, want 100", got)
+	}
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
 func TestImportFromAFileThatIsNotThere(t *testing.T) {
 	t.Parallel()

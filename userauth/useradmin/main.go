@@ -10,6 +10,7 @@
 //	$ useradmin grant ann -role editor
 //	$ useradmin list
 //	$ useradmin disable ann
+//	$ useradmin import -file users.jsonl
 //
 // It works on the database, beside running servers or without one; they act on it within a second. A password comes
 // from a prompt or, with -password-stdin, from standard input: an argument would be in the list of processes and in the

@@ -24,6 +24,9 @@ type call struct {
 // usageError is a command line that can't be meant.
 type usageError struct{ error }
 
+// told is an error whose text is for people already.
+type told struct{ error }
+
 func usage(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
 // run is the program; the result is its exit code. terminal gives the way to ask for a password, if there is one.
@@ -60,6 +63,8 @@ func (c *call) do(ctx context.Context, args []string) error {
 func message(ctx context.Context, err error) string {
 	var field *auth.FieldError
 	switch {
+	case errors.As(err, new(told)):
+		return err.Error()
 	case errors.As(err, &field):
 		return field.Field + ": " + field.Problem
 	case ctx.Err() != nil:
