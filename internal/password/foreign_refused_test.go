@@ -40,7 +40,7 @@ func TestForeignHashesThatAreRefused(t *testing.T) {
 			"$bcrypt-sha256$v=2,t=2b,r=12$n79VH.0Q2TMWmt3Oqt9uku$Kq4Noyk3094Y2QlB8NdRT8SvGiI4ft2",
 		}},
 		{"scrypt", "$scrypt$ln=14,r=8,p=1" + scryptTail, []string{
-			"$scrypt$ln=19,r=8,p=1" + scryptTail, "$scrypt$ln=31,r=1,p=1" + scryptTail, "$scrypt$ln=32,r=1,p=1" + scryptTail, "$scrypt$ln=64,r=8,p=1" + scryptTail, // PH-06
+			"$scrypt$ln=19,r=8,p=1" + scryptTail, "$scrypt$ln=31,r=1,p=1" + scryptTail, "$scrypt$ln=32,r=1,p=1" + scryptTail, "$scrypt$ln=63,r=8,p=1" + scryptTail, "$scrypt$ln=64,r=8,p=1" + scryptTail, // PH-06
 			"$scrypt$ln=14,r=4294967295,p=1" + scryptTail, "$scrypt$ln=14,r=8,p=17" + scryptTail, "$scrypt$ln=18,r=8,p=5" + scryptTail, "$scrypt$ln=14,r=8,p=4294967295" + scryptTail,
 			"$scrypt$ln=0,r=8,p=1" + scryptTail, "$scrypt$ln=14,r=0,p=1" + scryptTail, "$scrypt$ln=14,r=8,p=0" + scryptTail, // PH-03
 			"$scrypt$ln=+14,r=8,p=1" + scryptTail, "$scrypt$ln=014,r=8,p=1" + scryptTail, "$scrypt$ln=14,r=8e0,p=1" + scryptTail, // PH-07
