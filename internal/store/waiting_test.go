@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"runtime"
 	"sync"
 	"testing"
@@ -74,11 +73,7 @@ func testWaitingToWrite(t *testing.T, on storetest.Engine) {
 func TestOneConnection(t *testing.T) { storetest.Each(t, testOneConnection) }
 
 func testOneConnection(t *testing.T, on storetest.Engine) {
-	db, err := store.OpenSQLite(filepath.Join(t.TempDir(), "auth.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
+	db, _ := on.New(t).Open(t)
 	db.SetMaxOpenConns(1)
 	d := openDB(t, db)
 	var ids []int64

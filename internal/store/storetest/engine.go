@@ -144,6 +144,11 @@ func (d *Database) Exec(t testing.TB, query string, args ...any) {
 	}
 }
 
+// Disconnect ends all connections to a server's database, as a restart of the server does.
+func (d *Database) Disconnect(ctx context.Context) error {
+	return servers[d.On].disconnect(ctx, d.name)
+}
+
 func (d *Database) driver() string { return map[Engine]string{Postgres: "pgx", MySQL: "mysql"}[d.On] }
 
 func randomName(prefix string) string { return prefix + strings.ToLower(rand.Text()[:12]) }

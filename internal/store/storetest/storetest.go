@@ -34,6 +34,7 @@ type Faults struct {
 	count   int // calls since the mode was set
 	broken  int // of these
 	calls   []string
+	err     error  // what a broken call fails with
 	begin   string // of the statement that waits, and for what: of pausing
 	during  func()
 	reached chan struct{} // closed by the first call that is broken
@@ -77,7 +78,7 @@ const connections = 8
 
 // open wraps a driver.
 func open(t testing.TB, base driver.Connector, name string) (*sqlx.DB, *Faults) {
-	faults := &Faults{reached: make(chan struct{}), release: make(chan struct{})}
+	faults := &Faults{err: ErrInjected, reached: make(chan struct{}), release: make(chan struct{})}
 	db := sql.OpenDB(connector{base, faults, name == "mysql"})
 	db.SetMaxOpenConns(connections)
 	db.SetMaxIdleConns(connections)
@@ -109,6 +110,13 @@ func (f *Faults) PauseOn(begin string, during func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.begin, f.during = begin, during
+}
+
+// With has calls that are broken fail with err instead of [ErrInjected].
+func (f *Faults) With(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.err = err
 }
 
 // Heal makes everything work again.
@@ -154,7 +162,7 @@ func call[T any](ctx context.Context, f *Faults, name string, do func() (T, erro
 	if name != fetch {
 		f.calls = append(f.calls, name)
 	}
-	m, release, during := f.mode, f.release, f.during
+	m, release, during, broken := f.mode, f.release, f.during, f.err
 	if f.at > 0 && f.at != f.count || m == pausing && (f.broken > 0 || f.during == nil || !strings.HasPrefix(name, f.begin)) {
 		m = healthy
 	}
@@ -167,13 +175,13 @@ func call[T any](ctx context.Context, f *Faults, name string, do func() (T, erro
 	var zero T
 	switch m {
 	case failing:
-		return zero, ErrInjected
+		return zero, broken
 	case hanging:
 		select {
 		case <-ctx.Done():
 			return zero, ctx.Err()
 		case <-release:
-			return zero, ErrInjected
+			return zero, broken
 		}
 	case pausing:
 		during()
@@ -185,7 +193,7 @@ func call[T any](ctx context.Context, f *Faults, name string, do func() (T, erro
 		if drop != nil {
 			_ = drop(got)
 		}
-		return zero, ErrInjected
+		return zero, broken
 	}
 	return do()
 }
