@@ -91,7 +91,9 @@ func testWriteIsRunAgain(t *testing.T, on storetest.Engine) {
 }
 
 // A server that ends the connections of a transaction, as a restart does, costs a second run.
-func TestWriteSurvivesKilledConnections(t *testing.T) { eachServer(t, testWriteSurvivesKilledConnections) }
+func TestWriteSurvivesKilledConnections(t *testing.T) {
+	eachServer(t, testWriteSurvivesKilledConnections)
+}
 
 func testWriteSurvivesKilledConnections(t *testing.T, on storetest.Engine) {
 	d, _, base := open(t, on)
