@@ -46,6 +46,11 @@ func (g *guard) may(ctx context.Context, id *Identity, resource, action string) 
 	return g.cfg.Authorizer.Authorize(ctx, g.withRoles(id), resource, action)
 }
 
+// Held gives what id holds, with the permissions that [Config.Roles] adds: those of a's guard, or of the chain that a is
+// in. It is for backends that derive one identity from another, as an API token's from its owner's, and must hand on no
+// more than that. The result may be shared: read only. Unrestricted and an [Authorizer] stand beside it.
+func Held(a Auth, id *Identity) Permissions { return a.guard().top().withRoles(id).Permissions }
+
 // withRoles is id with the permissions of its roles among its own; id itself where there are none.
 func (g *guard) withRoles(id *Identity) *Identity {
 	if len(g.roles) == 0 || len(id.Roles) == 0 {

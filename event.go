@@ -30,6 +30,8 @@ const (
 	EventUpdated     EventKind = "updated"     // a profile was changed
 	EventPassword    EventKind = "password"    // a password was changed
 	EventRevoked     EventKind = "revoked"     // sessions were ended by their user, from another session
+	EventTokenMade   EventKind = "token_made"   // an API token was made, by its owner or an admin
+	EventTokenEnded  EventKind = "token_ended"  // an API token was revoked
 	EventWarning     EventKind = "warning"     // a setting that is allowed and dangerous, or that keeps browsers out
 )
 
@@ -80,7 +82,7 @@ func (e Event) level() slog.Level {
 	switch e.Kind {
 	case EventUnknown:
 		return slog.LevelDebug
-	case EventLogin, EventLogout, EventEnded, EventUpdated, EventPassword, EventRevoked:
+	case EventLogin, EventLogout, EventEnded, EventUpdated, EventPassword, EventRevoked, EventTokenMade, EventTokenEnded:
 		return slog.LevelInfo
 	case EventFault:
 		return slog.LevelError

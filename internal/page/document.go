@@ -18,6 +18,7 @@ type Document struct {
 // Section is a part of a document, each of whose fields may be empty.
 type Section struct {
 	Heading, Note string
+	Copy          string // shown alone, to be copied by hand
 	Form          *Form
 	Table         *Table
 }

@@ -63,6 +63,9 @@ type Config[I any] struct {
 	Ended, Unavailable, Closed error
 	// Log is told of failures that no caller sees. Nil: nobody.
 	Log func(doing string, err error)
+	// Also is called by Write once the change is applied here, before Write returns: to have another engine over the same
+	// database [Engine.CatchUp]. Nil: there is none.
+	Also func(ctx context.Context)
 }
 
 // An Engine serves the sessions of one realm. All methods may be called concurrently.
@@ -202,14 +205,22 @@ func (e *Engine[I]) Write(ctx context.Context, change func(tx *store.Tx) error) 
 	if err != nil && !errors.Is(err, store.ErrUnavailable) {
 		return err // nothing was changed
 	}
+	e.CatchUp(ctx)
+	if e.cfg.Also != nil {
+		e.cfg.Also(ctx)
+	}
+	return err
+}
+
+// CatchUp applies here what was committed before the call, whoever made it. Where that can't be read, nobody is admitted
+// before it has been.
+func (e *Engine[I]) CatchUp(ctx context.Context) {
 	since := e.mono()
 	sync, cancel := context.WithTimeout(context.WithoutCancel(ctx), readTimeout)
 	defer cancel()
 	if e.sync(sync) != nil && e.synced.Load() <= since { // not "<": a clock may be coarse
-		// Fail closed: it may be committed, and this process hasn't seen it. Nobody is admitted before it has.
-		e.distrust()
+		e.distrust() // fail closed: something may be committed that this process hasn't seen
 	}
-	return err
 }
 
 // Begin adds a session for s.User to tx and gives its token, which is nowhere else: the database holds its hash. The

@@ -33,6 +33,9 @@ var (
 	// 1024 bytes.
 	ErrInvalid = errors.New("invalid text")
 
+	// ErrFull means that there are as many as there may be.
+	ErrFull = errors.New("too many")
+
 	// ErrUnavailable means that the database can't be asked now: it is locked for too long, full, read-only, gone, or
 	// the context has ended. The cause is wrapped, too.
 	ErrUnavailable = errors.New("database unavailable")
@@ -162,7 +165,7 @@ func failed(doing string, err error) error {
 	case errors.Is(err, sql.ErrNoRows):
 		return fmt.Errorf("store: %s: %w", doing, ErrNotFound)
 	}
-	for _, known := range []error{ErrNotFound, ErrExists, ErrChanged, ErrInvalid} {
+	for _, known := range []error{ErrNotFound, ErrExists, ErrChanged, ErrInvalid, ErrFull} {
 		if errors.Is(err, known) {
 			return fmt.Errorf("store: %s: %w", doing, known)
 		}
