@@ -17,16 +17,16 @@ const maxProfile = 512 << 10
 
 // A caller is who asks for a route of the own account.
 type caller struct {
-	session *session.Session[auth.Identity]
-	id      auth.Identity // as it is stored: a name that isn't set is empty, so that no form sets it. Read only
-	user    auth.User     // as others see it
+	session *session.Session[auth.Identity] // nil: an API token's, which only asks who it is
+	id      auth.Identity                   // as it is stored: a name that isn't set is empty, so that no form sets it. Read only
+	user    auth.User                       // as others see it
 }
 
 // document is a page of the account.
 func (b *backend) document(c caller, here, title string) page.Document {
 	d := page.Document{Title: title, User: c.user.DisplayName, Logout: b.path("/logout")}
 	d.Links = append(d.Links, page.Link{Text: "Back", URL: b.mount.Root()})
-	for _, l := range []page.Link{{Text: "Profile", URL: "/me"}, {Text: "Password", URL: "/password"}, {Text: "Sessions", URL: "/sessions"}} {
+	for _, l := range []page.Link{{Text: "Profile", URL: "/me"}, {Text: "Password", URL: "/password"}, {Text: "Sessions", URL: "/sessions"}, {Text: "API tokens", URL: "/tokens"}} {
 		d.Links = append(d.Links, page.Link{Text: l.Text, URL: b.path(l.URL), Current: l.URL == here})
 	}
 	return d

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/ostiary/auth"
 	"github.com/ostiary/auth/internal/store"
@@ -17,7 +16,7 @@ type AccountChange struct {
 	// contents:* or a role with it.
 	Grant, Revoke         auth.Permissions
 	AddRoles, RemoveRoles []string // must exist; a user may hold them already, or not
-	Disabled              *bool    // true also ends all of the user's sessions; nil: unchanged
+	Disabled              *bool    // true also ends all of the user's sessions and API tokens; nil: unchanged
 }
 
 // Change makes all of the change or nothing, and gives the user as it is then.
@@ -72,7 +71,7 @@ func (c AccountChange) apply(tx *store.Tx, id int64) error {
 	if !*c.Disabled {
 		return nil
 	}
-	// Enabling the user later must not bring an old session back to life.
+	// Enabling the user later must not bring an old session or token back to life.
 	_, err := tx.DeleteSessions(id, allRealms, nil)
 	return err
 }
@@ -120,7 +119,7 @@ const maxPermission = 1024 // bytes of a resource or an action: what the databas
 
 func checkPermissions(field string, p auth.Permissions) error {
 	if err := p.Validate(); err != nil {
-		return &auth.FieldError{Field: field, Problem: strings.TrimPrefix(err.Error(), "auth: ")}
+		return &auth.FieldError{Field: field, Problem: problemOf(err)}
 	}
 	for resource, actions := range p {
 		for _, name := range append([]string{resource}, actions...) {

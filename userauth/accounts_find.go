@@ -84,7 +84,7 @@ func searchKey(search string) (part string, ok bool) {
 	return strings.TrimPrefix(part, "_"), err == nil
 }
 
-// Delete removes the user with everything that is the user's, and ends all sessions. The ID is never given to anybody
+// Delete removes the user with everything that is the user's, and ends all sessions and API tokens. The ID is never given to anybody
 // else, not even to a new user of the same name.
 func (a *Accounts) Delete(ctx context.Context, username string) error {
 	user, err := a.find(ctx, username)

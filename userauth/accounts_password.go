@@ -9,7 +9,7 @@ import (
 	"github.com/ostiary/auth/internal/store"
 )
 
-// SetPassword gives the user a new password and ends all of the user's sessions, whoever holds them.
+// SetPassword gives the user a new password and ends all of the user's sessions and API tokens, whoever holds them.
 func (a *Accounts) SetPassword(ctx context.Context, username, pass string) error {
 	user, err := a.find(ctx, username)
 	if err != nil {

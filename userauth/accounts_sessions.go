@@ -31,21 +31,21 @@ func (a *Accounts) Sessions(ctx context.Context, username string) ([]Session, er
 	}
 	var sessions []Session
 	for _, row := range rows {
-		if row.Expires > a.now().Unix() { // the others only wait to be swept out
+		if row.Realm != tokenRealm && row.Expires > a.now().Unix() { // the others only wait to be swept out
 			sessions = append(sessions, sessionOf(row))
 		}
 	}
 	return sessions, nil
 }
 
-// EndSessions ends all of the user's sessions and tells how many there were.
+// EndSessions ends all of the user's sessions and tells how many there were. API tokens stay: they are no logins.
 func (a *Accounts) EndSessions(ctx context.Context, username string) (n int, err error) {
 	user, err := a.find(ctx, username)
 	if err != nil {
 		return 0, err
 	}
 	err = a.write(ctx, func(tx *store.Tx) error {
-		n, err = tx.DeleteSessions(user.ID, allRealms, nil)
+		n, err = tx.DeleteSessions(user.ID, sessionRealm, nil)
 		return err
 	})
 	if err != nil {

@@ -29,6 +29,7 @@ type backend struct {
 
 	store    *store.DB
 	engine   *session.Engine[auth.Identity]
+	tokens   *session.Engine[tokenUser]
 	accounts *Accounts
 	hasher   *password.Hasher
 	cost     password.Params // of new hashes; a cheaper one is replaced when its owner logs in
@@ -40,14 +41,14 @@ type backend struct {
 	device       deviceKey
 	cookie       cookie.Spec
 	deviceCookie cookie.Spec
+	lifetime     time.Duration // of a session
 }
 
-// Identify implements [auth.Backend]: who the session cookie says. An Authorization header decides alone where it is
-// present, and is nothing that this backend knows: whoever claims to be somebody by it must not be served as the one of
-// the cookie.
+// Identify implements [auth.Backend]: who an API token or the session cookie says. An Authorization header decides alone
+// where it is present: whoever claims to be somebody by it must not be served as the one of the cookie.
 func (b *backend) Identify(r *http.Request) (*auth.Identity, error) {
 	if len(r.Header["Authorization"]) > 0 {
-		return nil, auth.ErrNoCredentials
+		return b.bearer(r)
 	}
 	return b.browser(r)
 }
@@ -71,7 +72,7 @@ func (b *backend) browser(r *http.Request) (*auth.Identity, error) {
 
 // Challenge implements [auth.Challenger].
 func (b *backend) Challenge(r *http.Request, err error) auth.Challenge {
-	c := auth.Challenge{LoginPath: b.mountPath + "/login"}
+	c := auth.Challenge{WWWAuthenticate: challengeFor(r), LoginPath: b.mountPath + "/login"}
 	https := b.site.HTTPS(r)
 	if _, n := b.cookie.Read(r, https); n == 0 {
 		return c
@@ -93,7 +94,7 @@ func (b *backend) Challenge(r *http.Request, err error) auth.Challenge {
 func (b *backend) StoreProfile(ctx context.Context, id auth.Identity, update auth.UserUpdate) (auth.User, error) {
 	s, ok := id.Session.(*session.Session[auth.Identity])
 	if !ok {
-		return auth.User{}, auth.ErrForbidden // unreachable: the identity is none of ours
+		return auth.User{}, auth.ErrForbidden // an API token changes nothing of its owner's account
 	}
 	err := b.engine.Write(ctx, func(tx *store.Tx) error {
 		return tx.UpdateProfile(s.User(), store.ProfileUpdate(update))

@@ -38,7 +38,7 @@ type Config struct {
 	Wake <-chan struct{}
 	// SessionsPerUser is how many sessions a user can have; beyond it the longest unused ends. 0: 100.
 	SessionsPerUser int
-	// CacheSessions is how many sessions are kept in memory, at about 120 bytes each. 0: 100,000.
+	// CacheSessions is how many sessions are kept in memory, at about 120 bytes each, and as many API tokens. 0: 100,000.
 	CacheSessions int
 	// CookieName is for two servers on one https host. Empty: "ostiary-user".
 	CookieName string

@@ -259,6 +259,10 @@ func (b *backend) postLogout(w http.ResponseWriter, r *http.Request) {
 		auth.Report(b.auth, r, auth.Event{Kind: auth.EventOrigin, Status: http.StatusForbidden, Reason: err.Error()})
 		return
 	}
+	if _, ours := offered(r.Header["Authorization"]); ours {
+		page.WriteProblem(w, r, page.Problem{Status: http.StatusForbidden}) // a token has no session to end; see ownAccount
+		return
+	}
 	https := b.site.HTTPS(r)
 	if _, n := b.cookie.Read(r, https); n > 0 {
 		// The browser forgets it in any case.

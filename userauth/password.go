@@ -26,7 +26,7 @@ func (b *backend) writePassword(w http.ResponseWriter, r *http.Request, status i
 	d.Message, d.Failed = message, status != http.StatusOK
 	least := cmp.Or(b.accounts.policy.Min, password.DefaultMin)
 	d.Sections = []page.Section{{
-		Note: "All other browsers in which you are signed in are signed out.",
+		Note: "All other browsers in which you are signed in are signed out. API tokens keep working until you revoke them.",
 		Form: &page.Form{
 			Action: b.path("/password"), Submit: "Change password",
 			// For password managers: whose password this is.
@@ -163,7 +163,8 @@ func (b *backend) changePassword(ctx context.Context, r *http.Request, c caller,
 		if ended, err := tx.DeleteSession(c.session.Hash()); err != nil || !ended {
 			return cmp.Or(err, auth.ErrSessionEnded)
 		}
-		if _, err := tx.DeleteSessions(user, allRealms, nil); err != nil {
+		// API tokens stay, and the page says so: what they are for would break each time.
+		if _, err := tx.DeleteSessions(user, sessionRealm, nil); err != nil {
 			return err
 		}
 		token, err = b.engine.Begin(tx, store.Session{User: user, Method: "password", Address: addressText(b.auth, r), Agent: agentOf(r)})

@@ -27,16 +27,23 @@ func (b *backend) routes() (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("Auth: MountPath: %w", err)
 	}
-	own := b.ownAccount
+	own, tokens, admin := b.ownAccount, b.ownTokens, b.adminTokens
 	pages := page.Routes{
 		"/login":             {http.MethodGet: b.showLogin, http.MethodPost: b.postLogin},
 		"/logout":            {http.MethodPost: b.postLogout},
-		"/me":                {http.MethodGet: own(b.getMe), http.MethodPatch: own(b.patchMe), http.MethodPost: own(b.postMe)},
+		"/me":                {http.MethodGet: b.account(b.getMe), http.MethodPatch: own(b.patchMe), http.MethodPost: own(b.postMe)},
 		"/password":          {http.MethodGet: own(b.showPassword), http.MethodPost: own(b.postPassword)},
 		"/sessions":          {http.MethodGet: own(b.getSessions), http.MethodDelete: own(b.deleteSessions)},
 		"/sessions/{id}":     {http.MethodDelete: own(b.deleteSession)},
 		"/sessions/{id}/end": {http.MethodPost: own(b.deleteSession)},
 		"/sessions/end":      {http.MethodPost: own(b.deleteSessions)},
+		"/tokens":            {http.MethodGet: tokens(b.getTokens), http.MethodPost: tokens(b.postTokens)},
+		"/tokens/{id}":       {http.MethodDelete: tokens(b.deleteToken)},
+		"/tokens/{id}/end":   {http.MethodPost: tokens(b.deleteToken)},
+
+		"/users/{username}/tokens":          {http.MethodGet: admin("read", b.getTokens), http.MethodPost: admin("write", b.postTokens)},
+		"/users/{username}/tokens/{id}":     {http.MethodDelete: admin("write", b.deleteToken)},
+		"/users/{username}/tokens/{id}/end": {http.MethodPost: admin("write", b.deleteToken)},
 	}.At(base, mountPath)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Add("Vary", "Cookie")
@@ -52,15 +59,30 @@ func (b *backend) next(value string) string {
 	return b.mount.Safe(value, b.path("/login"), b.path("/logout"))
 }
 
-// ownAccount guards a route of the caller's own account. An identity that another backend of a chain knows has none here.
+// ownAccount guards a route of the caller's own account for who has logged in. An API token is refused: a leaked one must
+// not make itself last, by a token of its own or another password.
 func (b *backend) ownAccount(serve func(http.ResponseWriter, *http.Request, caller)) http.HandlerFunc {
+	return b.account(func(w http.ResponseWriter, r *http.Request, c caller) {
+		if c.session == nil {
+			page.WriteProblem(w, r, page.Problem{Status: http.StatusForbidden})
+			return
+		}
+		serve(w, r, c)
+	})
+}
+
+// account guards a route of the caller's own account. An identity that another backend of a chain knows has none here.
+func (b *backend) account(serve func(http.ResponseWriter, *http.Request, caller)) http.HandlerFunc {
 	guarded := b.auth.CurrentUser(nil)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !auth.IdentifiedBy(r.Context(), b.auth) {
 			page.WriteProblem(w, r, page.Problem{Status: http.StatusForbidden})
 			return
 		}
-		id, err := b.browser(r)
-		if err != nil { // ended just now
+		id, err := b.Identify(r)
+		if errors.Is(err, auth.ErrInvalidCredentials) { // ended just now
+			err = auth.ErrSessionEnded
+		}
+		if err != nil {
 			b.writeError(w, r, err)
 			return
 		}
@@ -69,7 +91,9 @@ func (b *backend) ownAccount(serve func(http.ResponseWriter, *http.Request, call
 			b.writeError(w, r, auth.ErrSessionEnded)
 			return
 		}
-		serve(w, r, caller{session: id.Session.(*session.Session[auth.Identity]), id: *id, user: user})
+		c := caller{id: *id, user: user}
+		c.session, _ = id.Session.(*session.Session[auth.Identity])
+		serve(w, r, c)
 	}))
 	return guarded.ServeHTTP
 }

@@ -10,6 +10,9 @@
 // at a page and hold a cookie that means nothing by itself; the session is in the database, where ending it ends what it
 // has opened in every process over that database: requests and open sockets, within a second.
 //
+// Programs send an API token, "Authorization: Bearer ost_…", which a user makes at the same pages for the own use, or an
+// admin for a service: see [Token].
+//
 // It fails closed: while the database can't be asked, callers get 503, and open sockets end after auth.Config.OutageGrace.
 // Limits on guessing are kept in memory and start anew with the process.
 package userauth
@@ -127,6 +130,7 @@ func newBackend(cfg Config) (*backend, error) {
 		cost:           cost,
 		authenticators: cfg.Authenticators,
 		defaultRoles:   cfg.DefaultRoles,
+		lifetime:       cfg.Lifetime,
 	}
 	if b.now == nil {
 		b.now = time.Now
@@ -148,11 +152,17 @@ func (b *backend) open(ctx context.Context, cfg Config) (err error) {
 		}
 	}()
 	logger := cmp.Or(cfg.Auth.Logger, slog.Default())
+	warn := func(of string) func(string, error) {
+		return func(doing string, err error) { logger.Warn("auth: "+of+": "+doing, "error", err) }
+	}
+	if b.tokens, err = b.newTokens(ctx, cfg, warn("tokens")); err != nil {
+		return fmt.Errorf("database: %w", err)
+	}
 	b.engine, err = session.New(ctx, session.Config[auth.Identity]{
 		DB: b.store, Realm: sessionRealm, Load: b.load, Bind: bind,
 		Idle: cfg.Idle, Lifetime: cfg.Lifetime, PerUser: cfg.SessionsPerUser, Cache: cfg.CacheSessions, Wake: cfg.Wake, Now: cfg.Auth.Now,
 		Ended: auth.ErrSessionEnded, Unavailable: auth.ErrUnavailable, Closed: http.ErrServerClosed,
-		Log: func(doing string, err error) { logger.Warn("auth: sessions: "+doing, "error", err) },
+		Log: warn("sessions"), Also: b.tokens.CatchUp,
 	})
 	if err != nil {
 		return fmt.Errorf("database: %w", err)
@@ -174,8 +184,8 @@ func (b *backend) open(ctx context.Context, cfg Config) (err error) {
 	return nil
 }
 
-// Routes serves the backend's pages and API: login and logout, the account's profile, password and sessions. Mount it at
-// Config.Auth.MountPath.
+// Routes serves the backend's pages and API: login and logout, the account's profile, password, sessions and API tokens.
+// Mount it at Config.Auth.MountPath.
 func (a *Auth) Routes() http.Handler { return a.handler }
 
 // Accounts manages users and roles. What it changes acts in this process at once.
@@ -187,6 +197,9 @@ func (b *backend) Close() error {
 	var err error
 	if b.engine != nil {
 		err = b.engine.Close()
+	}
+	if b.tokens != nil {
+		err = errors.Join(err, b.tokens.Close())
 	}
 	if b.store != nil {
 		err = errors.Join(err, b.store.Close())
