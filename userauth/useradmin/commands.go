@@ -17,7 +17,7 @@ type command struct {
 // commands is a function, since help, which is reached from here, lists them.
 func commands() []command {
 	return []command{
-		{"add", "NAME", "make a user", helpAdd, 1, 1, []string{"role", "permissions", "password-stdin"}, add},
+		{"add", "NAME", "make a user", helpAdd, 1, 1, []string{"role", "permissions", "password-stdin", "no-password"}, add},
 		{"delete", "NAME", "remove a user and everything of theirs", helpDelete, 1, 1, nil, remove},
 		{"list", "", "list all users", helpList, 0, 0, []string{"search", "json"}, list},
 		{"import", "", "make users from JSON lines, with their hashes", helpImport, 0, 0, []string{"file", "dry-run", "skip-existing"}, importUsers},
@@ -33,6 +33,9 @@ func commands() []command {
 		{"role delete", "NAME", "remove a role, from its holders too", helpRoleDelete, 1, 1, nil, roleDelete},
 		{"sessions", "NAME", "list a user's logins", helpSessions, 1, 1, []string{"json"}, sessions},
 		{"logout", "NAME", "end all of a user's sessions", helpLogout, 1, 1, nil, logout},
+		{"token add", "NAME", "make an API token, and print it once", helpTokenAdd, 1, 1, []string{"name", "permissions", "expires", "json"}, tokenAdd},
+		{"token list", "NAME", "list a user's API tokens", helpTokenList, 1, 1, []string{"json"}, tokenList},
+		{"token delete", "NAME ID", "revoke an API token", helpTokenDelete, 2, 2, nil, tokenDelete},
 		{"copy", "", "copy everything to an empty database", helpCopy, 0, 0, []string{"from", "to"}, copyAll},
 		{"migrate", "", "make or update the database's tables", helpMigrate, 0, 0, []string{"dry-run", "json"}, migrate},
 	}

@@ -35,7 +35,8 @@ func TestATypoMakesNoDatabase(t *testing.T) {
 	for _, args := range [][]string{
 		{"delete", "ann"}, {"list"}, {"list", "-json"}, {"set-password", "ann", "-password-stdin"}, {"verify-password", "ann", "-password-stdin"},
 		{"disable", "ann"}, {"enable", "ann"}, {"grant", "ann", "a:b"}, {"revoke", "ann", "a:b"}, {"role", "list"}, {"role", "delete", "r"},
-		{"sessions", "ann"}, {"logout", "ann"}, {"import"}, {"import", "-dry-run"},
+		{"import"}, {"import", "-dry-run"},
+		{"sessions", "ann"}, {"logout", "ann"}, {"token", "add", "ann", "-name", "x"}, {"token", "list", "ann"}, {"token", "delete", "ann", "x"},
 	} {
 		t.Run(strings.Join(args, " "), func(t *testing.T) {
 			t.Parallel()

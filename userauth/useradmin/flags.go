@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/ostiary/auth/internal/dburl"
 )
@@ -15,6 +16,7 @@ type options struct {
 	db            string
 	from, to      string
 	passwordStdin bool
+	noPassword    bool
 	json          bool
 	dryRun        bool
 	skipExisting  bool
@@ -22,7 +24,9 @@ type options struct {
 	search        string
 	roles         []string
 	permissions   string
-	description   *string // nil: not given
+	name          string
+	expires       time.Duration // 0: not given
+	description   *string       // nil: not given
 }
 
 var errHelp = errors.New("help was asked for")
@@ -106,6 +110,8 @@ func (c *call) flagSet(names ...string) *flag.FlagSet {
 			f.StringVar(&c.to, name, "", "`URL` of the database to copy to")
 		case "password-stdin":
 			f.BoolVar(&c.passwordStdin, name, c.passwordStdin, "read the password from standard input, without the newline at its end")
+		case "no-password":
+			f.BoolVar(&c.noPassword, name, false, "a user who can't log in by password, as for API tokens alone")
 		case "json":
 			f.BoolVar(&c.json, name, false, "as a JSON array")
 		case "dry-run":
@@ -123,6 +129,13 @@ func (c *call) flagSet(names ...string) *flag.FlagSet {
 			})
 		case "permissions":
 			f.StringVar(&c.permissions, name, "", "`PERMISSIONS` as 'contents:read,write kernels:*'")
+		case "name":
+			f.StringVar(&c.name, name, "", "`TEXT` for people, to know it by")
+		case "expires":
+			f.Func(name, "`TIME` until it ends, as 7d or 12h", func(s string) (err error) {
+				c.expires, err = parseAge(s)
+				return err
+			})
 		case "description":
 			f.Func(name, "`TEXT` for people; without it the description stays as it is", func(s string) error {
 				c.description = &s

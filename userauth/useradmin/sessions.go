@@ -31,7 +31,7 @@ func sessions(ctx context.Context, c *call) error {
 	})
 }
 
-const helpLogout = `Ends all of a user's sessions. The user may log in again: disable prevents that.
+const helpLogout = `Ends all of a user's sessions. The user may log in again: disable prevents that. API tokens stay.
 
   useradmin logout ann`
 

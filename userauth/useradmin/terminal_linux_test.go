@@ -119,7 +119,7 @@ func TestTheTerminalDoesNotShowThePassword(t *testing.T) {
 	if !p.echoes(t) {
 		t.Error("the terminal is left without echo")
 	}
-	if got := stdout.String(); got != "changed the password of ann, and ended all sessions\n" {
+	if got := stdout.String(); got != "changed the password of ann, and ended all sessions and tokens\n" {
 		t.Errorf("got %q", got)
 	}
 	d.ok(otherPassword, "verify-password", "ann", "-password-stdin")

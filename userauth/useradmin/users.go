@@ -15,19 +15,25 @@ none of the common ones. Without roles and permissions a user may do what any us
 
   useradmin add ann
   useradmin add ann -role editor -role 'guest, paying' -permissions 'contents:read,write admin:*'
-  printf %s "$PASSWORD" | useradmin add ann -password-stdin`
+  printf %s "$PASSWORD" | useradmin add ann -password-stdin
+  useradmin add backup -no-password -permissions 'contents:read'`
 
 func add(ctx context.Context, c *call) error {
 	permissions, err := parsePermissions(c.permissions)
 	if err != nil {
 		return err
 	}
+	if c.noPassword && c.passwordStdin {
+		return usage("-no-password and -password-stdin: want one of them")
+	}
 	if _, err := c.database(); err != nil { // before anybody types a password for nothing
 		return err
 	}
-	pass, err := c.newPassword(ctx)
-	if err != nil {
-		return err
+	pass := ""
+	if !c.noPassword {
+		if pass, err = c.newPassword(ctx); err != nil {
+			return err
+		}
 	}
 	return c.change(ctx, func(a *userauth.Accounts) error {
 		account, err := a.Add(ctx, userauth.NewAccount{Username: c.operands[0], Password: pass, Roles: c.roles, Permissions: permissions})
@@ -38,7 +44,7 @@ func add(ctx context.Context, c *call) error {
 	})
 }
 
-const helpDelete = `Removes a user with roles, permissions and sessions. It asks nothing. A later user of the same
+const helpDelete = `Removes a user with roles, permissions, sessions and API tokens. It asks nothing. A later user of the same
 name is another one. To keep somebody out for a time, use disable.
 
   useradmin delete ann`
@@ -53,7 +59,7 @@ func remove(ctx context.Context, c *call) error {
 }
 
 //nolint:gosec // a help text, no password
-const helpSetPassword = `Gives a user another password and ends all of the user's sessions.
+const helpSetPassword = `Gives a user another password and ends all of the user's sessions and API tokens.
 
   useradmin set-password ann
   printf %s "$PASSWORD" | useradmin set-password ann -password-stdin`
@@ -70,7 +76,7 @@ func setPassword(ctx context.Context, c *call) error {
 		if err := a.SetPassword(ctx, c.operands[0], pass); err != nil {
 			return err
 		}
-		return c.say("changed the password of %s, and ended all sessions", shown(c.operands[0]))
+		return c.say("changed the password of %s, and ended all sessions and tokens", shown(c.operands[0]))
 	})
 }
 
@@ -97,18 +103,18 @@ func verifyPassword(ctx context.Context, c *call) error {
 	})
 }
 
-const helpDisable = `Keeps a user out, and ends all of the user's sessions. Everything else of the user's stays.
+const helpDisable = `Keeps a user out, and ends all of the user's sessions and API tokens. Everything else of the user's stays.
 
   useradmin disable ann`
 
 func disable(ctx context.Context, c *call) error {
 	disabled := true
 	return c.changeAccount(ctx, userauth.AccountChange{Disabled: &disabled}, func(account userauth.Account) error {
-		return c.say("disabled %s, and ended all sessions", shown(account.Username))
+		return c.say("disabled %s, and ended all sessions and tokens", shown(account.Username))
 	})
 }
 
-const helpEnable = `Lets a disabled user log in again. Sessions from before stay ended.
+const helpEnable = `Lets a disabled user log in again. Sessions and tokens from before stay ended.
 
   useradmin enable ann`
 
