@@ -94,7 +94,7 @@ func (b *backend) Challenge(r *http.Request, err error) auth.Challenge {
 func (b *backend) StoreProfile(ctx context.Context, id auth.Identity, update auth.UserUpdate) (auth.User, error) {
 	s, ok := id.Session.(*session.Session[auth.Identity])
 	if !ok {
-		return auth.User{}, auth.ErrForbidden // an API token changes nothing of its owner's account
+		return auth.User{}, errors.ErrUnsupported // an API token's: it changes nothing of its owner's account
 	}
 	err := b.engine.Write(ctx, func(tx *store.Tx) error {
 		return tx.UpdateProfile(s.User(), store.ProfileUpdate(update))

@@ -88,3 +88,37 @@ func TestConformanceOfAuthenticators(t *testing.T) {
 		}
 	})
 }
+
+func headerOf(text string) authtest.Credential {
+	return authtest.Credential{Explicit: true, Secret: text, Send: func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+text) }}
+}
+
+// The same for API tokens.
+func TestConformanceOfTokens(t *testing.T) {
+	t.Parallel()
+	authtest.TestBackend(t, func(t testing.TB, cfg auth.Config) authtest.Subject {
+		s, faults := conformanceSite(t, cfg)
+		s.add("alice", siteWrites)
+		s.add("bob", nil)
+		good := s.token("alice", userauth.NewToken{Name: "good", Permissions: siteReads})
+		made := s.tokenNamed("alice", "good")
+		wrong := []authtest.Credential{headerOf(spelled(strings.Repeat("A", 43)))}
+		for _, text := range malformed() {
+			wrong = append(wrong, headerOf(text))
+		}
+		return authtest.Subject{
+			Backend: s.users,
+			Good:    headerOf(good),
+			Other:   headerOf(s.everything("bob")),
+			Wrong:   wrong,
+			Holds:   auth.Permissions{"contents": {"read"}},
+			Lacks:   auth.Permissions{"contents": {"write"}},
+			End: func() {
+				if err := s.users.Accounts().DeleteToken(t.Context(), "alice", made.ID); err != nil {
+					t.Error(err)
+				}
+			},
+			Break: faults.Fail,
+		}
+	})
+}

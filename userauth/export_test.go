@@ -22,3 +22,14 @@ const (
 	ExternalRealm = externalRealm
 	SessionRealm  = sessionRealm
 )
+
+// What tokens are made of.
+var (
+	Intersect = intersect
+	NewSecret = newToken
+	SecretOf  = secretOf
+	Offered   = offered
+)
+
+// TokenRealm is that of tokens.
+const TokenRealm = tokenRealm
