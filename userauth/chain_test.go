@@ -89,6 +89,7 @@ func TestChain(t *testing.T) {
 				for _, request := range [][3]string{
 					{"GET", "/auth/me"}, {"PATCH", "/auth/me", `{"name":"x"}`}, {"GET", "/auth/password"}, {"POST", "/auth/password", `{"current":"` + sitePassword + `","new":"` + nextPassword + `"}`},
 					{"GET", "/auth/sessions"}, {"DELETE", "/auth/sessions"}, {"DELETE", "/auth/sessions/x"}, {"POST", "/auth/sessions/end", ""},
+					{"GET", "/auth/tokens"}, {"POST", "/auth/tokens", `{"name":"x"}`}, {"DELETE", "/auth/tokens/x"}, {"POST", "/auth/tokens/x/end", ""},
 				} {
 					refused(t, who+" "+request[0]+" "+request[1], ask(request[0], request[1], request[2]), http.StatusForbidden)
 				}
@@ -101,6 +102,46 @@ func TestChain(t *testing.T) {
 			}
 		})
 	}
+	t.Run("API tokens where the users stand first, since the other refuses every token that it doesn't know", func(t *testing.T) {
+		t.Parallel()
+		s, _ := chained(t, false)
+		s.add("alice", siteReads)
+		text := s.everything("alice")
+		got := s.browser().get("/who", bearing(text))
+		if admitted(t, "the token", got); !strings.Contains(got.Body, `"id":"user:1"`) || !strings.Contains(got.Body, `"tokens":false,"users":true`) {
+			t.Errorf("got %s", got.Body)
+		}
+		got = s.browser().get("/who", bearing(chainToken))
+		if admitted(t, "the shared one", got); !strings.Contains(got.Body, `"tokens":true,"users":false`) {
+			t.Errorf("got %s", got.Body)
+		}
+		for _, value := range []string{"Bearer " + text[:50], "Bearer WRONG"} {
+			got := s.browser().get("/who", with("Authorization", value))
+			if refused(t, value, got, http.StatusUnauthorized); strings.Count(strings.Join(got.Header["Www-Authenticate"], " "), "invalid_token") != 1 {
+				t.Errorf("%s: got %q", value, got.Header["Www-Authenticate"])
+			}
+		}
+		admin := s.browser().makeToken("/auth/users/alice/tokens", `{"name":"by the shared token"}`, bearing(chainToken))
+		admitted(t, "made by another backend's admin", s.browser().get("/who", bearing(admin.Text)))
+
+		other, _ := chained(t, true)
+		other.add("alice", siteReads)
+		refused(t, "where the users stand last", other.browser().get("/who", bearing(other.everything("alice"))), http.StatusUnauthorized)
+	})
+	t.Run("a token holds no more than its owner by the chain's roles", func(t *testing.T) {
+		t.Parallel()
+		s := newSite(t, func(c *userauth.Config) { c.Auth.Roles = map[string]auth.Role{"reader": {Permissions: siteWrites}} })
+		s.role("reader", nil)
+		s.add("alice", nil, "reader")
+		mux := s.routes(s.users)
+		if _, err := auth.New(auth.Config{Roles: map[string]auth.Role{"reader": {Permissions: siteReads}}}, s.users); err != nil {
+			t.Fatal(err)
+		}
+		s.Handler = mux
+		b, text := s.browser(), s.token("alice", userauth.NewToken{Name: "x", Permissions: siteWrites})
+		admitted(t, "what the chain's role holds", b.get("/api/contents/demo", bearing(text)))
+		refused(t, "what only the backend's own does", b.do(http.MethodPut, "/api/contents/demo", `{"text":"x"}`, bearing(text)), http.StatusForbidden)
+	})
 	t.Run("S-24 a cookie of the one means nothing to the other", func(t *testing.T) {
 		t.Parallel()
 		s, _ := chained(t, false)

@@ -162,7 +162,6 @@ func TestAPITokens(t *testing.T) {
 			"bare in the header":            b.get("/", bearing(session)),
 			"in a form":                     b.do("POST", "/", "token="+text, with("Content-Type", "application/x-www-form-urlencoded")),
 			"as another header":             b.get("/", with("X-Api-Key", text)),
-			"as a trailer":                  b.do("PUT", "/api/contents/demo", "{}", with("Trailer", "Authorization")),
 		} {
 			refused(t, what, got, http.StatusUnauthorized)
 		}
