@@ -6,6 +6,7 @@ import (
 	"math"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -146,7 +147,11 @@ func (g *guard) challenge(r *http.Request, by *member, err error) Challenge {
 			continue
 		}
 		ch := m.challenger.Challenge(r, err)
-		all.WWWAuthenticate = append(all.WWWAuthenticate, ch.WWWAuthenticate...)
+		for _, value := range ch.WWWAuthenticate {
+			if !slices.Contains(all.WWWAuthenticate, value) { // two backends may take the same scheme
+				all.WWWAuthenticate = append(all.WWWAuthenticate, value)
+			}
+		}
 		all.SetCookies = append(all.SetCookies, ch.SetCookies...)
 		if all.LoginPath == "" {
 			all.LoginPath = ch.LoginPath

@@ -121,6 +121,9 @@ func TestChain(t *testing.T) {
 				t.Errorf("%s: got %q", value, got.Header["Www-Authenticate"])
 			}
 		}
+		if got := s.browser().get("/who").Header["Www-Authenticate"]; len(got) != 1 {
+			t.Errorf("nobody: got %q, want one challenge for both", got)
+		}
 		admin := s.browser().makeToken("/auth/users/alice/tokens", `{"name":"by the shared token"}`, bearing(chainToken))
 		admitted(t, "made by another backend's admin", s.browser().get("/who", bearing(admin.Text)))
 

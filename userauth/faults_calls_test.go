@@ -36,6 +36,8 @@ type faultCase struct {
 	b, second   *browser
 	token       string
 	secondID    string
+	apiToken    string
+	apiTokenID  string
 	got         answer
 	before, now faultState
 }
@@ -44,7 +46,7 @@ type faultCase struct {
 type faultState struct {
 	Users, Externals int
 	Hash, Name       string
-	Sessions         []string
+	Sessions, Tokens []string
 }
 
 func (c *faultCase) state() (state faultState) {
@@ -61,9 +63,11 @@ func (c *faultCase) state() (state faultState) {
 		get(&state.Hash, "SELECT password_hash FROM auth_users WHERE username = ?")
 		get(&state.Name, "SELECT name FROM auth_users WHERE username = ?")
 	}
-	err := db.SelectContext(t.Context(), &state.Sessions, "SELECT s.id FROM auth_sessions s JOIN auth_users u ON u.id = s.user_id WHERE u.username = ? ORDER BY s.id", c.name)
-	if err != nil {
-		t.Fatal(err)
+	for realm, ids := range map[string]*[]string{userauth.SessionRealm: &state.Sessions, userauth.TokenRealm: &state.Tokens} {
+		err := db.SelectContext(t.Context(), ids, "SELECT s.id FROM auth_sessions s JOIN auth_users u ON u.id = s.user_id WHERE u.username = ? AND s.realm = ? ORDER BY s.id", c.name, realm)
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
 	return state
 }
@@ -78,9 +82,9 @@ type faultCall struct {
 
 func (c *faultCase) unchanged() bool { return reflect.DeepEqual(c.before, c.now) }
 
-// onlySession tells whether the user has one session, and it is that of the cookie in b.
+// onlySession tells whether the user has one session, and it is that of the cookie in b, and the token still.
 func (c *faultCase) onlySession() bool {
-	return len(c.now.Sessions) == 1 && c.b.copy().faultAt(c.other).get("/api/contents/demo").Status == http.StatusOK
+	return len(c.now.Sessions) == 1 && slices.Equal(c.now.Tokens, c.before.Tokens) && c.b.copy().faultAt(c.other).get("/api/contents/demo").Status == http.StatusOK
 }
 
 var faultCalls = []faultCall{
@@ -116,6 +120,16 @@ var faultCalls = []faultCall{
 	}, func(c *faultCase) bool { return c.now.Hash != c.before.Hash && c.onlySession() }},
 	{"GET /sessions", 200, func(c *faultCase) answer { return c.b.get("/auth/sessions") }, (*faultCase).unchanged},
 	{"DELETE /sessions", 204, func(c *faultCase) answer { return c.b.json("DELETE", "/auth/sessions", "") }, (*faultCase).onlySession},
+	{"a request by a token", 200, func(c *faultCase) answer { return c.s.browser().get("/api/contents/demo", bearing(c.apiToken)) }, (*faultCase).unchanged},
+	{"GET /tokens", 200, func(c *faultCase) answer { return c.b.get("/auth/tokens") }, (*faultCase).unchanged},
+	{"POST /tokens", 201, func(c *faultCase) answer {
+		return c.b.json("POST", "/auth/tokens", `{"name":"new","permissions":{"contents":["read"]}}`)
+	}, func(c *faultCase) bool {
+		return len(c.now.Tokens) == 2 && slices.Contains(c.now.Tokens, c.apiTokenID)
+	}},
+	{"DELETE /tokens/{id}", 204, func(c *faultCase) answer { return c.b.json("DELETE", "/auth/tokens/"+c.apiTokenID, "") }, func(c *faultCase) bool {
+		return len(c.now.Tokens) == 0 && c.other.browser().get("/", bearing(c.apiToken)).Status == http.StatusUnauthorized
+	}},
 	{"DELETE /sessions/{id}", 204, func(c *faultCase) answer { return c.b.json("DELETE", "/auth/sessions/"+c.secondID, "") }, (*faultCase).onlySession},
 }
 
@@ -140,6 +154,8 @@ func faultNew(t testing.TB, s, other *site, name string) *faultCase {
 	other.add(name, siteWrites)
 	c.second = other.in(name)
 	c.secondID = c.state().Sessions[0]
+	c.apiToken = other.everything(name)
+	c.apiTokenID = c.state().Tokens[0]
 	c.b = other.in(name).faultAt(s)
 	_, c.token = c.b.session()
 	c.before = c.state()
