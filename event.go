@@ -30,8 +30,8 @@ const (
 	EventUpdated     EventKind = "updated"     // a profile was changed
 	EventPassword    EventKind = "password"    // a password was changed
 	EventRevoked     EventKind = "revoked"     // sessions were ended by their user, from another session
-	EventTokenMade   EventKind = "token_made"   // an API token was made, by its owner or an admin
-	EventTokenEnded  EventKind = "token_ended"  // an API token was revoked
+	EventTokenMade   EventKind = "token_made"  // an API token was made, by its owner or an admin
+	EventTokenEnded  EventKind = "token_ended" // an API token was revoked
 	EventWarning     EventKind = "warning"     // a setting that is allowed and dangerous, or that keeps browsers out
 )
 

@@ -11,7 +11,7 @@
 // has opened in every process over that database: requests and open sockets, within a second.
 //
 // Programs send an API token, "Authorization: Bearer ost_…", which a user makes at the same pages for the own use, or an
-// admin for a service: see [Token].
+// admin for a service: see [Token]. In a chain this backend stands before tokenauth, which refuses what it doesn't know.
 //
 // It fails closed: while the database can't be asked, callers get 503, and open sockets end after auth.Config.OutageGrace.
 // Limits on guessing are kept in memory and start anew with the process.

@@ -2,6 +2,7 @@ package session_test
 
 import (
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -139,4 +140,48 @@ func testATransactionThatIsHeldOpen(t *testing.T, on storetest.Engine) {
 			eventually(t, "ended for what is open", currentIs(s, errEnded))
 		}
 	}
+}
+
+// Two engines of one process, for two realms: what is written through the one acts in the other before Write returns, and
+// where that can't be read the other admits nobody.
+func TestWhatAlsoActsInAnotherEngine(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	other := f.engine(func(c *config) { c.Realm = "other" })
+	here := f.engine(func(c *config) { c.Also = other.CatchUp })
+	alice := user(t, here, "alice")
+	token := login(t, other, alice)
+	if p, err := here.Find(t.Context(), token); !errors.Is(err, errEnded) {
+		t.Errorf("in the wrong realm: got %v, %v", p, err)
+	}
+	for i := range 20 {
+		find(t, other, token)
+		name := fmt.Sprint("name", i)
+		err := here.Write(t.Context(), func(tx *store.Tx) error { return tx.UpdateProfile(alice, store.ProfileUpdate{DisplayName: &name}) })
+		if p, found := other.Find(t.Context(), token); err != nil || found != nil || p.name != name {
+			t.Errorf("got %v, %v, %v, want %q", err, p, found, name)
+		}
+	}
+	s := handle(t, other, token)
+	if err := here.Write(t.Context(), func(tx *store.Tx) error { return store.ErrChanged }); !errors.Is(err, store.ErrChanged) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := s.Current(); err != nil {
+		t.Errorf("after a change that wasn't made: got %v", err)
+	}
+	f.faults.Fail()
+	if err := here.Write(t.Context(), func(*store.Tx) error { return nil }); !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := s.Current(); !errors.Is(err, errUnavailable) {
+		t.Errorf("while nobody knows what was committed: got %v, want %v", err, errUnavailable)
+	}
+	f.faults.Heal()
+	if err := here.Write(t.Context(), func(tx *store.Tx) error { _, err := tx.DeleteSession(hashOf(t, token)); return err }); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Current(); !errors.Is(err, errEnded) {
+		t.Errorf("ended through the other: got %v, want %v", err, errEnded)
+	}
+	refused(t, other, token, errEnded)
 }

@@ -31,6 +31,7 @@ func everything(t *testing.T, d *store.DB) map[string]func(ctx context.Context) 
 		"Live":            func(ctx context.Context) error { _, err := d.Live(ctx, s.Hash); return err },
 		"SessionsByHash":  func(ctx context.Context) error { _, err := d.SessionsByHash(ctx, [][32]byte{s.Hash}); return err },
 		"SessionsOf":      func(ctx context.Context) error { _, err := d.SessionsOf(ctx, ann); return err },
+		"SessionsIn":      func(ctx context.Context) error { _, err := d.SessionsIn(ctx, "userauth", []int64{ann, 2}); return err },
 		"Accounts of one": func(ctx context.Context) error { _, err := d.Accounts(ctx, []int64{ann}); return err },
 		"Accounts of two": func(ctx context.Context) error { _, err := d.Accounts(ctx, []int64{ann, 2}); return err },
 		"AccountByKey":    func(ctx context.Context) error { _, err := d.AccountByKey(ctx, "", "ann"); return err },
