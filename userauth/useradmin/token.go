@@ -8,6 +8,7 @@ import (
 	"github.com/ostiary/auth/userauth"
 )
 
+//nolint:gosec // a help text, no credential
 const helpTokenAdd = `Makes an API token with which a program acts for the user, and prints it, alone: it isn't shown again,
 and whoever has it can use it. It holds what the user holds at the time, within -permissions where that is given. For
 a service make a user of its own, who has no password. Without -expires it has no end but revoking.
@@ -46,6 +47,7 @@ func tokenAdd(ctx context.Context, c *call) error {
 	})
 }
 
+//nolint:gosec // a help text, no credential
 const helpTokenList = `Lists a user's API tokens, the newest first: id, name, what it is limited to, when it was made, when it
 was last used, and its end. The tokens themselves are nowhere.
 
@@ -73,6 +75,7 @@ func tokenList(ctx context.Context, c *call) error {
 	})
 }
 
+//nolint:gosec // a help text, no credential
 const helpTokenDelete = `Revokes an API token by its id, and ends what it has open. useradmin token list shows the ids.
 
   useradmin token delete ann 4QZ2K6ZBMKXFH7J3W5AY`
