@@ -3,6 +3,7 @@ package userauth_test
 import (
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/go-chi/chi/v5"
@@ -21,7 +22,7 @@ func (w *allocsWriter) Header() http.Header         { return w.header }
 func (w *allocsWriter) Write(p []byte) (int, error) { return len(p), nil }
 func (w *allocsWriter) WriteHeader(status int)      { w.status = status }
 
-// A request that a session's cookie proves costs one allocation over bare chi: the guard's box. One whose cookie can't be
+// A request that a session's cookie or an API token proves costs one allocation over bare chi: the guard's box. One whose cookie can't be
 // a token costs none before the answer. AllocsPerRun counts the whole process: not parallel.
 func TestAllocs(t *testing.T) {
 	if raceEnabled {
@@ -31,6 +32,7 @@ func TestAllocs(t *testing.T) {
 	s.role("writer", auth.Permissions{"contents": {"write"}})
 	s.add("alice", siteReads, "writer")
 	name, token := s.in("alice").session()
+	text := s.token("alice", userauth.NewToken{Name: "x", Permissions: siteWrites})
 	reached := 0
 	next := func(http.ResponseWriter, *http.Request) { reached++ }
 	bare, guarded := chi.NewRouter(), chi.NewRouter()
@@ -45,12 +47,16 @@ func TestAllocs(t *testing.T) {
 			h.ServeHTTP(w, r)
 		})
 	}
-	for _, method := range []string{http.MethodGet, http.MethodPut} {
+	for _, method := range []string{http.MethodGet, http.MethodPut, "GET by a token"} {
+		method, _, byToken := strings.Cut(method, " ")
 		r := httptest.NewRequest(method, "/contents/demo", nil)
 		r.Host = s.host
 		r.Header.Set("Cookie", "theme=dark; "+name+"="+token)
 		r.Header.Set("Origin", "http://"+s.host)
 		r.Header.Set("Sec-Fetch-Site", "same-origin")
+		if byToken {
+			r.Header = http.Header{"Authorization": {"Bearer " + text}}
+		}
 		want := count(bare, r)
 		before := reached
 		if got := count(guarded, r) - want; got != 1 {

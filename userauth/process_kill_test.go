@@ -13,7 +13,8 @@ import (
 	"github.com/ostiary/auth/userauth"
 )
 
-// D-05: a server is killed, at any point, while users are added, log in and out, get new sessions and change passwords. The
+// D-05: a server is killed, at any point, while users are added, log in and out, get new sessions and API tokens, revoke some
+// of these and change passwords. The
 // database opens; what was acknowledged is there, and no half of anything.
 func TestAKilledServerLosesNothingAcknowledged(t *testing.T) {
 	t.Parallel()
@@ -39,7 +40,7 @@ func TestAKilledServerLosesNothingAcknowledged(t *testing.T) {
 		})
 		var all sync.WaitGroup
 		for worker := range 6 {
-			life := &killLife{site: there, name: fmt.Sprintf("r%dw%d", round, worker), password: sitePassword, sessions: map[string]killState{}, acknowledged: func() {
+			life := &killLife{site: there, name: fmt.Sprintf("r%dw%d", round, worker), password: sitePassword, sessions: map[string]killState{}, tokens: map[string]killState{}, acknowledged: func() {
 				if acknowledged.Add(1) >= enough {
 					kill()
 				}
@@ -96,6 +97,8 @@ type killLife struct {
 	password     string // acknowledged
 	perhaps      string // asked for, without an answer
 	sessions     map[string]killState
+	tokens       map[string]killState // for the API, by their text
+	last         tokenItem
 	acknowledged func()
 }
 
@@ -103,7 +106,7 @@ type killLife struct {
 func (l *killLife) live() {
 	for more := l.add(l.name); more; {
 		a, b := l.site.browser(), l.site.browser()
-		more = l.logIn(a) && l.logIn(b) && l.logIn(b) && l.logOut(a) && l.change(b) && l.add(fmt.Sprint(l.name, "n", len(l.added)))
+		more = l.logIn(a) && l.logIn(b) && l.logIn(b) && l.issue(b) && l.issue(b) && l.revoke(b) && l.logOut(a) && l.change(b) && l.add(fmt.Sprint(l.name, "n", len(l.added)))
 	}
 }
 
@@ -139,6 +142,28 @@ func (l *killLife) logIn(b *browser) bool {
 	l.ended(old)
 	_, token := b.session()
 	l.sessions[token] = killLives
+	return true
+}
+
+func (l *killLife) issue(b *browser) bool {
+	got := b.json("POST", "/auth/tokens", `{"name":"x"}`)
+	if !l.said(got, http.StatusCreated) {
+		return false
+	}
+	var made tokenItem
+	got.decode(l.site.t, &made)
+	l.tokens[made.Text] = killLives
+	l.last = made
+	return true
+}
+
+// revoke revokes the token that was issued last.
+func (l *killLife) revoke(b *browser) bool {
+	l.tokens[l.last.Text] = killMayHaveEnded
+	if !l.said(b.json("DELETE", "/auth/tokens/"+l.last.ID, ""), http.StatusNoContent) {
+		return false
+	}
+	l.tokens[l.last.Text] = killEnded
 	return true
 }
 
@@ -210,6 +235,12 @@ func (l *killLife) check(t *testing.T, s *site) {
 		got := s.faultHolder(token).get("/").Status
 		if state == killLives && got != http.StatusOK || state == killEnded && got != http.StatusUnauthorized {
 			t.Errorf("%s: a session in state %d: got %d", l.name, state, got)
+		}
+	}
+	for text, state := range l.tokens {
+		got := s.browser().get("/", bearing(text)).Status
+		if state == killLives && got != http.StatusOK || state == killEnded && got != http.StatusUnauthorized {
+			t.Errorf("%s: a token in state %d: got %d", l.name, state, got)
 		}
 	}
 }

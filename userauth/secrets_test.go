@@ -130,6 +130,16 @@ func TestNoSecretIsLogged(t *testing.T) {
 	b.setPassword(sitePassword, nextPassword)
 	_, current := b.session()
 	secrets = append(secrets, current, s.hashOf("alice"))
+	made := b.makeToken("/auth/tokens", `{"name":"ci","permissions":{"contents":["read"]}}`)
+	secrets = append(secrets, made.Text, secretIn(made.Text))
+	for _, text := range []string{made.Text, made.Text[:50], strings.ToLower(made.Text)} { // K-14
+		for _, path := range []string{"/", "/api/contents/demo", "/admin", "/api/room/demo", "/auth/tokens", "/panics", "/?token=" + text} {
+			send("GET", path, "", http.Header{"Authorization": {"Bearer " + text}})
+			send("POST", path, text, http.Header{"Authorization": {"token " + text}})
+		}
+	}
+	b.delete("/auth/tokens/" + made.ID)
+	send("GET", "/", "", http.Header{"Authorization": {"Bearer " + made.Text}})
 	conn, _ := b.enter()
 	b.post("/auth/logout", nil)
 	s.ends("logout", conn, 1008)
@@ -148,7 +158,7 @@ func TestNoSecretIsLogged(t *testing.T) {
 	fmt.Fprintf(&events, "%v %+v %#v %v", s.users, s.users, s.users.Accounts(), s.users.Accounts()) // G-02
 	for _, kind := range []auth.EventKind{
 		auth.EventLogin, auth.EventLoginFailed, auth.EventLogout, auth.EventLimited, auth.EventUnknown, auth.EventDenied, auth.EventOrigin,
-		auth.EventUpdated, auth.EventPassword, auth.EventRevoked, auth.EventUnavailable, auth.EventEnded,
+		auth.EventUpdated, auth.EventPassword, auth.EventRevoked, auth.EventUnavailable, auth.EventEnded, auth.EventTokenMade, auth.EventTokenEnded,
 	} {
 		if kinds[kind] == 0 {
 			t.Errorf("no event of the kind %s: these flows miss something", kind)

@@ -122,16 +122,17 @@ func (b *backend) bearer(r *http.Request) (*auth.Identity, error) {
 	return nil, auth.ErrInvalidCredentials // its row can't be read
 }
 
-const realm = "ostiary"
+// bearerRealm is what a challenge calls the place.
+const bearerRealm = "ostiary"
 
 // challengeFor follows RFC 6750 section 3: the error attribute stands only where a token was sent. The 401 follows.
 func challengeFor(r *http.Request) []string {
 	for _, value := range r.Header["Authorization"] {
 		if credential(value) != "" {
-			return []string{fmt.Sprintf("Bearer realm=%q, error=%q", realm, "invalid_token")}
+			return []string{fmt.Sprintf("Bearer realm=%q, error=%q", bearerRealm, "invalid_token")}
 		}
 	}
-	return []string{fmt.Sprintf("Bearer realm=%q", realm)}
+	return []string{fmt.Sprintf("Bearer realm=%q", bearerRealm)}
 }
 
 // A tokenSession is a token as the [auth.Session] of its identity.

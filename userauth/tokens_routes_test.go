@@ -337,8 +337,8 @@ func TestTheTokensPage(t *testing.T) {
 // tokenOn is the token that a page shows.
 func tokenOn(t *testing.T, page answer) string {
 	t.Helper()
-	_, rest, _ := strings.Cut(page.Body, `<p class="copy"><code>`)
-	text, _, _ := strings.Cut(rest, "</code>")
+	_, rest, _ := strings.Cut(page.Body, `<p class="copy"><code><bdi>`)
+	text, _, _ := strings.Cut(rest, "</bdi>")
 	if !tokenPattern.MatchString(text) {
 		t.Fatalf("got %d %s, want a token", page.Status, page.text())
 	}

@@ -52,17 +52,17 @@ func TestAKeyboardIsEnough(t *testing.T) {
 	b.leave(func() { b.press(enter) })
 	b.await(`location.pathname === "/auth/me"`)
 
-	b.walk("Skip to content", "Back", "Profile", "Password", "Sessions", "Sign out", "Name (optional)", "Short name (optional)")
+	b.walk("Skip to content", "Back", "Profile", "Password", "Sessions", "API tokens", "Sign out", "Name (optional)", "Short name (optional)")
 	b.leave(func() { b.press("Ada L." + enter) }) // what a Tab comes to is selected, and replaced
 	b.await(`location.pathname === "/auth/me" && document.querySelector("input[name=display_name]").value === "Ada L."`)
 	b.walk("Skip to content")
 	b.press(enter)
 	b.await(`document.activeElement.id === "main"`)
 	b.walk("Name (optional)")
-	b.back("Sign out", "Sessions")
+	b.back("Sign out", "API tokens", "Sessions")
 	b.leave(func() { b.press(enter) })
 	b.await(`location.pathname === "/auth/sessions"`)
-	b.walk("Skip to content", "Back", "Profile", "Password", "Sessions", "Sign out", "Sign out "+eval[string](b, `document.querySelector("tbody th bdi").textContent`))
+	b.walk("Skip to content", "Back", "Profile", "Password", "Sessions", "API tokens", "Sign out", "Sign out "+eval[string](b, `document.querySelector("tbody th bdi").textContent`))
 	b.press(enter)
 	b.atLogin()
 	b.clean("401 (Unauthorized)")
@@ -198,7 +198,7 @@ func TestTheOtherPagesForAScreenReader(t *testing.T) {
 	b.signIn(s, "ada", password)
 	b.wellMade("demo")
 	b.newPerson().signIn(s, "ada", password) // for a second row
-	for path, heading := range map[string]string{"auth/me": "Profile", "auth/password": "Password", "auth/sessions": "Sessions"} {
+	for path, heading := range map[string]string{"auth/me": "Profile", "auth/password": "Password", "auth/sessions": "Sessions", "auth/tokens": "API tokens"} {
 		b.open(s.url + path)
 		b.wellMade(heading)
 		if here := eval[string](b, `document.querySelector("nav [aria-current=page]").textContent`); here != heading {

@@ -18,7 +18,7 @@ func documentWith(text, url string) page.Document {
 		Title: text, User: text, Logout: url, Message: text,
 		Links: []page.Link{{Text: text, URL: url}, {Text: text, URL: url, Current: true}},
 		Sections: []page.Section{
-			{Heading: text, Note: text, Form: &page.Form{
+			{Heading: text, Note: text, Copy: text, Form: &page.Form{
 				Action: url, Submit: text, Hidden: []page.Field{{Name: "secret", Value: text, Autocomplete: "username"}},
 				Fields: []page.Field{
 					{Name: "name", Label: text, Value: text, Help: text, Autocomplete: text},
