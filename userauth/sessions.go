@@ -48,7 +48,7 @@ func (b *backend) writeSessions(w http.ResponseWriter, r *http.Request, c caller
 	d.Sections = []page.Section{{Table: table}}
 	if len(sessions) > 1 {
 		d.Sections = append(d.Sections, page.Section{
-			Note: "If you don't know one of them, change your password as well.",
+			Note: "If you don't know one of them, change your password as well, and look through your API tokens, which stay.",
 			Form: &page.Form{Action: b.path("/sessions/end"), Submit: "Sign out everywhere else", Danger: true},
 		})
 	}

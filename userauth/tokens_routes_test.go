@@ -324,11 +324,16 @@ func TestTheTokensPage(t *testing.T) {
 			t.Errorf("got %s", got)
 		}
 	})
-	t.Run("the page of the password says that tokens stay", func(t *testing.T) {
+	t.Run("the pages that end logins say that tokens stay", func(t *testing.T) {
 		t.Parallel()
 		s := newSite(t)
 		s.add("alice", nil)
-		if got := s.in("alice").navigate("/auth/password"); !strings.Contains(got.Body, "API tokens keep working") {
+		s.in("alice")
+		b := s.in("alice")
+		if got := b.navigate("/auth/password"); !strings.Contains(got.Body, "API tokens keep working") {
+			t.Errorf("got %s", got.text())
+		}
+		if got := b.navigate("/auth/sessions"); !strings.Contains(got.Body, "API tokens, which stay") {
 			t.Errorf("got %s", got.text())
 		}
 	})
