@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/ostiary/auth/internal/store"
+	"github.com/ostiary/auth/internal/store/storetest"
 )
 
 const tokens = "userauth-token"
@@ -19,9 +20,10 @@ func newToken(user int64, name string) store.Session {
 	return s
 }
 
-func TestSessionsIn(t *testing.T) {
-	t.Parallel()
-	d, _, path := open(t)
+func TestSessionsIn(t *testing.T) { storetest.Each(t, testSessionsIn) }
+
+func testSessionsIn(t *testing.T, on storetest.Engine) {
+	d, _, path := open(t, on)
 	ann, bob, eve := addUser(t, d, "ann"), addUser(t, d, "bob"), addUser(t, d, "eve")
 	a, b, other := newToken(ann, "a"), newToken(bob, "b"), newToken(eve, "e")
 	a.Data, b.Expires = `{"name":"x"}`, 0 // expired
@@ -53,11 +55,12 @@ func TestSessionsIn(t *testing.T) {
 	}
 }
 
-func TestAddToken(t *testing.T) {
-	t.Parallel()
+func TestAddToken(t *testing.T) { storetest.Each(t, testAddToken) }
+
+func testAddToken(t *testing.T, on storetest.Engine) {
 	t.Run("it tells the owner's change, and ends no other", func(t *testing.T) {
 		t.Parallel()
-		d, _, _ := open(t)
+		d, _, _ := open(t, on)
 		ann := addUser(t, d, "ann")
 		addSessions(t, d, newSession(ann, "login", 1))
 		a, b := newToken(ann, "a"), newToken(ann, "b")
@@ -70,7 +73,7 @@ func TestAddToken(t *testing.T) {
 	})
 	t.Run("for nobody who is gone or disabled", func(t *testing.T) {
 		t.Parallel()
-		d, _, _ := open(t)
+		d, _, _ := open(t, on)
 		ann := addUser(t, d, "ann")
 		write(t, d, func(tx *store.Tx) error { return tx.AddToken(newToken(ann, "a"), 2, 0) })
 		write(t, d, func(tx *store.Tx) error { return tx.SetDisabled(ann, true) })
@@ -87,7 +90,7 @@ func TestAddToken(t *testing.T) {
 	})
 	t.Run("many at once never are more than there may be", func(t *testing.T) {
 		t.Parallel()
-		d, _, _ := open(t)
+		d, _, _ := open(t, on)
 		ann := addUser(t, d, "ann")
 		var made atomic.Int64
 		var all sync.WaitGroup
@@ -108,9 +111,10 @@ func TestAddToken(t *testing.T) {
 	})
 }
 
-func TestHasSession(t *testing.T) {
-	t.Parallel()
-	d, _, _ := open(t)
+func TestHasSession(t *testing.T) { storetest.Each(t, testHasSession) }
+
+func testHasSession(t *testing.T, on storetest.Engine) {
+	d, _, _ := open(t, on)
 	s := newSession(addUser(t, d, "ann"), "a", 1)
 	addSessions(t, d, s)
 	write(t, d, func(tx *store.Tx) error {
