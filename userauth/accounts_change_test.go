@@ -12,8 +12,9 @@ import (
 	"github.com/ostiary/auth/userauth"
 )
 
-func TestAChangeIsADelta(t *testing.T) {
-	t.Parallel()
+func TestAChangeIsADelta(t *testing.T) { onEngines(t, testAChangeIsADelta) }
+
+func testAChangeIsADelta(t *testing.T) {
 	yes, no := true, false
 	for _, tc := range []struct {
 		name        string
@@ -77,8 +78,9 @@ func TestAChangeIsADelta(t *testing.T) {
 	}
 }
 
-func TestAWrongChangeChangesNothing(t *testing.T) {
-	t.Parallel()
+func TestAWrongChangeChangesNothing(t *testing.T) { onEngines(t, testAWrongChangeChangesNothing) }
+
+func testAWrongChangeChangesNothing(t *testing.T) {
 	a, db := newAccounts(t)
 	putRole(t, a, "reader", nil)
 	account := addUser(t, a, "ann")
@@ -108,8 +110,9 @@ func TestAWrongChangeChangesNothing(t *testing.T) {
 }
 
 // S-12: and no session comes back with the user.
-func TestDisablingEndsAllSessions(t *testing.T) {
-	t.Parallel()
+func TestDisablingEndsAllSessions(t *testing.T) { onEngines(t, testDisablingEndsAllSessions) }
+
+func testDisablingEndsAllSessions(t *testing.T) {
 	a, db := newAccounts(t)
 	ann, bob := addUser(t, a, "ann"), addUser(t, a, "bob")
 	addSession(t, db, ann, time.Now().Add(time.Hour))
@@ -127,8 +130,9 @@ func TestDisablingEndsAllSessions(t *testing.T) {
 	}
 }
 
-func TestChangesAtOnceAreAllKept(t *testing.T) {
-	t.Parallel()
+func TestChangesAtOnceAreAllKept(t *testing.T) { onEngines(t, testChangesAtOnceAreAllKept) }
+
+func testChangesAtOnceAreAllKept(t *testing.T) {
 	a, _ := newAccounts(t)
 	addUser(t, a, "ann")
 	var all sync.WaitGroup
@@ -148,7 +152,10 @@ func TestChangesAtOnceAreAllKept(t *testing.T) {
 }
 
 func TestRolesAreStoredWithTheirVersion(t *testing.T) {
-	t.Parallel()
+	onEngines(t, testRolesAreStoredWithTheirVersion)
+}
+
+func testRolesAreStoredWithTheirVersion(t *testing.T) {
 	a, db := newAccounts(t)
 	made := putRole(t, a, "editor", auth.Permissions{"contents": {"write", "read", "read"}, "kernels*": {"*"}})
 	if _, err := a.PutRole(t.Context(), userauth.Role{Name: "editor"}); !errors.Is(err, userauth.ErrExists) {
@@ -182,7 +189,10 @@ func TestRolesAreStoredWithTheirVersion(t *testing.T) {
 }
 
 func TestADeletedRoleIsTakenFromItsHolders(t *testing.T) {
-	t.Parallel()
+	onEngines(t, testADeletedRoleIsTakenFromItsHolders)
+}
+
+func testADeletedRoleIsTakenFromItsHolders(t *testing.T) {
 	a, _ := newAccounts(t)
 	putRole(t, a, "editor", auth.Permissions{"contents": {"*"}})
 	if _, err := a.Add(t.Context(), userauth.NewAccount{Username: "ann", Roles: []string{"editor"}}); err != nil {

@@ -149,7 +149,10 @@ func TestTheFirstAdminIsDecidedWhereItIsWritten(t *testing.T) {
 
 // RS-18: no user with a known password, and none is made once there is somebody.
 func TestTheFirstAdminIsMadeOnlyWhereThereIsNobody(t *testing.T) {
-	t.Parallel()
+	onEngines(t, testTheFirstAdminIsMadeOnlyWhereThereIsNobody)
+}
+
+func testTheFirstAdminIsMadeOnlyWhereThereIsNobody(t *testing.T) {
 	a, db := newAccounts(t)
 	if users, _, err := a.List(t.Context(), "", "", 0); err != nil || len(users) != 0 {
 		t.Fatalf("a new database has %v, %v", users, err)

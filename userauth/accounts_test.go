@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -57,7 +56,8 @@ func accountsIn(t testing.TB, db *sqlx.DB) *userauth.Accounts {
 
 func newAccounts(t testing.TB) (*userauth.Accounts, *sqlx.DB) {
 	t.Helper()
-	return openAccounts(t, filepath.Join(t.TempDir(), "app.db"))
+	db := siteDB(t)
+	return accountsIn(t, db), db
 }
 
 func addUser(t testing.TB, a *userauth.Accounts, name string) userauth.Account {
@@ -134,8 +134,9 @@ func wantField(t testing.TB, err error, field string) {
 	}
 }
 
-func TestAnAccountIsWhatWasAdded(t *testing.T) {
-	t.Parallel()
+func TestAnAccountIsWhatWasAdded(t *testing.T) { onEngines(t, testAnAccountIsWhatWasAdded) }
+
+func testAnAccountIsWhatWasAdded(t *testing.T) {
 	a, _ := newAccounts(t)
 	putRole(t, a, "reader", auth.Permissions{"contents": {"read"}})
 	putRole(t, a, "guest, paying", auth.Permissions{"bill": {"read"}})
@@ -286,7 +287,10 @@ func TestUnknownNamesAreNotFound(t *testing.T) {
 
 // S-14, S-15
 func TestANewUserOfTheSameNameIsAnotherOne(t *testing.T) {
-	t.Parallel()
+	onEngines(t, testANewUserOfTheSameNameIsAnotherOne)
+}
+
+func testANewUserOfTheSameNameIsAnotherOne(t *testing.T) {
 	a, db := newAccounts(t)
 	putRole(t, a, "editor", auth.Permissions{"contents": {"*"}})
 	first, err := a.Add(t.Context(), userauth.NewAccount{
@@ -317,8 +321,9 @@ func TestANewUserOfTheSameNameIsAnotherOne(t *testing.T) {
 	}
 }
 
-func TestSessionsAreListedAndEnded(t *testing.T) {
-	t.Parallel()
+func TestSessionsAreListedAndEnded(t *testing.T) { onEngines(t, testSessionsAreListedAndEnded) }
+
+func testSessionsAreListedAndEnded(t *testing.T) {
 	a, db := newAccounts(t)
 	ann, bob := addUser(t, a, "ann"), addUser(t, a, "bob")
 	for range 2 {
@@ -346,8 +351,9 @@ func TestSessionsAreListedAndEnded(t *testing.T) {
 }
 
 // U-15: "%" and "_" are characters like any other.
-func TestListIsSortedPagedAndSearched(t *testing.T) {
-	t.Parallel()
+func TestListIsSortedPagedAndSearched(t *testing.T) { onEngines(t, testListIsSortedPagedAndSearched) }
+
+func testListIsSortedPagedAndSearched(t *testing.T) {
 	a, _ := newAccounts(t)
 	for _, name := range []string{"eve", "Bob", "ann", "dan@example.com", "carl_o", "carlxo", "Ünal"} {
 		if _, err := a.Add(t.Context(), userauth.NewAccount{Username: name}); err != nil {

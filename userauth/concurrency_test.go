@@ -13,8 +13,9 @@ import (
 )
 
 // V-03, V-04: no request that begins after the end was told succeeds, though a thousand are under way.
-func TestNobodyIsAdmittedAfterTheEnd(t *testing.T) {
-	t.Parallel()
+func TestNobodyIsAdmittedAfterTheEnd(t *testing.T) { onEngines(t, testNobodyIsAdmittedAfterTheEnd) }
+
+func testNobodyIsAdmittedAfterTheEnd(t *testing.T) {
 	yes := true
 	for name, end := range map[string]func(*site, *browser) bool{
 		"logout": func(_ *site, b *browser) bool {
@@ -73,8 +74,9 @@ func TestNobodyIsAdmittedAfterTheEnd(t *testing.T) {
 }
 
 // V-01, V-06: everything at once. A session that nobody ends is never refused, and no request changes its cookie.
-func TestEverythingAtOnce(t *testing.T) {
-	t.Parallel()
+func TestEverythingAtOnce(t *testing.T) { onEngines(t, testEverythingAtOnce) }
+
+func testEverythingAtOnce(t *testing.T) {
 	users, rounds := 4, 10
 	if raceEnabled { // under which SQLite takes twenty times as long, and a write that waits for five seconds is given up
 		users, rounds = 2, 5

@@ -17,8 +17,9 @@ func credentials(name, pass string) url.Values {
 	return url.Values{"username": {name}, "password": {pass}}
 }
 
-func TestLogin(t *testing.T) {
-	t.Parallel()
+func TestLogin(t *testing.T) { onEngines(t, testLogin) }
+
+func testLogin(t *testing.T) {
 	t.Run("ZA05 the page is a form that works without scripts", func(t *testing.T) {
 		t.Parallel()
 		got := newSite(t).browser().navigate("/auth/login?next=/notes")
@@ -120,7 +121,10 @@ func TestLogin(t *testing.T) {
 
 // FU02, L-23, P-11, P-14, P-15: whatever is wrong, the answer is the same to the byte, and nobody is logged in.
 func TestEveryWrongLoginIsAnsweredAlike(t *testing.T) {
-	t.Parallel()
+	onEngines(t, testEveryWrongLoginIsAnsweredAlike)
+}
+
+func testEveryWrongLoginIsAnsweredAlike(t *testing.T) {
 	for _, form := range []bool{false, true} {
 		t.Run(fmt.Sprintf("form %v", form), func(t *testing.T) {
 			t.Parallel()

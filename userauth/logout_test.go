@@ -7,8 +7,9 @@ import (
 	"github.com/ostiary/auth"
 )
 
-func TestLogout(t *testing.T) {
-	t.Parallel()
+func TestLogout(t *testing.T) { onEngines(t, testLogout) }
+
+func testLogout(t *testing.T) {
 	t.Run("JV15 FU05 S-05 S-06 by JSON: once, again, and by nobody", func(t *testing.T) {
 		t.Parallel()
 		s := newSite(t)

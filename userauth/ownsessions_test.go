@@ -43,8 +43,9 @@ func (b *browser) delete(path string) answer {
 }
 
 // S-16: everybody sees and ends the own sessions, and nobody another's.
-func TestOwnSessions(t *testing.T) {
-	t.Parallel()
+func TestOwnSessions(t *testing.T) { onEngines(t, testOwnSessions) }
+
+func testOwnSessions(t *testing.T) {
 	t.Run("the list", func(t *testing.T) {
 		t.Parallel()
 		s := newSite(t)

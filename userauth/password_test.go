@@ -18,8 +18,9 @@ func (b *browser) setPassword(current, next string, options ...option) answer {
 	return b.json(http.MethodPost, b.path("/auth/password"), string(body), options...)
 }
 
-func TestPassword(t *testing.T) {
-	t.Parallel()
+func TestPassword(t *testing.T) { onEngines(t, testPassword) }
+
+func testPassword(t *testing.T) {
 	t.Run("JS19 S-11 W-10 a change ends all else, and its own old session", func(t *testing.T) {
 		t.Parallel()
 		s := newSite(t).listen()

@@ -14,8 +14,9 @@ func (s *site) role(name string, p auth.Permissions) {
 	putRole(s.t, s.users.Accounts(), name, p)
 }
 
-func TestPermissions(t *testing.T) {
-	t.Parallel()
+func TestPermissions(t *testing.T) { onEngines(t, testPermissions) }
+
+func testPermissions(t *testing.T) {
 	t.Run("JV37 a reader doesn't write", func(t *testing.T) {
 		t.Parallel()
 		s := newSite(t)

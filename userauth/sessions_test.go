@@ -103,8 +103,9 @@ func TestACopyOfTheDatabaseLogsNobodyIn(t *testing.T) {
 	admitted(t, "the cookie", b.get("/"))
 }
 
-func TestSessions(t *testing.T) {
-	t.Parallel()
+func TestSessions(t *testing.T) { onEngines(t, testSessions) }
+
+func testSessions(t *testing.T) {
 	t.Run("L-01 L-02 each login is a new session, and ends the browser's old one", func(t *testing.T) {
 		t.Parallel()
 		s := newSite(t)

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -23,6 +24,7 @@ import (
 
 	"github.com/ostiary/auth"
 	"github.com/ostiary/auth/internal/password"
+	"github.com/ostiary/auth/internal/store/storetest"
 	"github.com/ostiary/auth/userauth"
 )
 
@@ -66,10 +68,21 @@ func newSite(t testing.TB, change ...func(*userauth.Config)) *site {
 	return siteOver(t, siteDB(t), change...)
 }
 
+// onEngines runs test once for each engine: newSite and newAccounts make their databases there.
+func onEngines(t *testing.T, test func(*testing.T)) {
+	storetest.Each(t, func(t *testing.T, _ storetest.Engine) { test(t) })
+}
+
+func TestMain(m *testing.M) { os.Exit(storetest.Main(m)) }
+
 // siteDB is a new database as userauth.OpenSQLite makes one, but for waiting until the disk has what was written: on a busy
-// machine that takes longer than all else here.
+// machine that takes longer than all else here. In onEngines it is one of the engine.
 func siteDB(t testing.TB) *sqlx.DB {
 	t.Helper()
+	if on := storetest.Of(t); on != storetest.SQLite {
+		db, _ := on.New(t).Open(t)
+		return db
+	}
 	db, err := sqlx.Open("sqlite", "file:"+filepath.Join(t.TempDir(), "app.db")+"?_pragma=busy_timeout(1000)&_pragma=journal_mode(WAL)"+
 		"&_pragma=synchronous(OFF)&_pragma=foreign_keys(1)&_txlock=immediate&_dqs=0")
 	if err != nil {

@@ -42,6 +42,16 @@ func Each(t *testing.T, test func(t *testing.T, on Engine)) {
 	}
 }
 
+// Of is the engine of which t is a subtest of [Each]'s; SQLite elsewhere. Fixtures that go by it need no argument for it.
+func Of(t testing.TB) Engine {
+	for element := range strings.SplitSeq(t.Name(), "/") {
+		if on := Engine(element); on != SQLite && slices.Contains(Engines, on) {
+			return on
+		}
+	}
+	return SQLite
+}
+
 // Need skips the test if there is no such server; it fails if AUTH_TEST_REQUIRE names it.
 func (on Engine) Need(t testing.TB) {
 	t.Helper()
