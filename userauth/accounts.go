@@ -16,11 +16,11 @@ import (
 )
 
 // Accounts manages users and roles: for admin commands, set-up and an application's own admin pages. It asks nobody
-// whether the caller may: that is for the guard in front of it.
+// whether the caller may: that is for the guard in front of it. Whoever may call it may grant anything.
 //
 // A user is named by any spelling that the login form takes: upper and lower case are one. A name that nobody can have
 // is [ErrNotFound]. A value that can't be taken is an [*auth.FieldError], and nothing has changed then; every other
-// error is one of [ErrNotFound], [ErrExists] and [ErrChanged], or wraps [auth.ErrUnavailable].
+// error is one of [ErrNotFound], [ErrExists], [ErrChanged] and [ErrLastAdmin], or wraps [auth.ErrUnavailable].
 //
 // Changes made through an Accounts of [OpenAccounts] reach running servers within a second. All methods may be called
 // concurrently.
@@ -31,6 +31,8 @@ type Accounts struct {
 	policy password.Policy
 	now    func() time.Time
 	close  func() error
+
+	defaultRoles []string // a server's: what they hold, everybody holds
 }
 
 // Policy says which passwords are taken. They may be 256 characters long and hold any; common ones, and those made of

@@ -57,6 +57,7 @@ type NewAccount struct {
 	Profile     auth.UserUpdate
 	Roles       []string // must exist
 	Permissions auth.Permissions
+	Disabled    bool // may not log in until enabled
 }
 
 const redacted = "[redacted]"

@@ -89,7 +89,7 @@ func (a *Accounts) newUser(ctx context.Context, n NewAccount, hash hashing) (sto
 	now := a.now().Unix()
 	return store.User{
 		Realm: localRealm, Username: n.Username, Key: key,
-		Hash: hashed.Encoded(), Created: now, PasswordAt: now,
+		Hash: hashed.Encoded(), Disabled: n.Disabled, Created: now, PasswordAt: now,
 		Profile: store.Profile{
 			Name:        profile.Name,
 			DisplayName: profile.DisplayName,

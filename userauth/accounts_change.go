@@ -12,6 +12,7 @@ import (
 
 // AccountChange is a change by an admin: only what it names changes, so that two admins don't undo each other's work.
 type AccountChange struct {
+	Profile auth.UserUpdate
 	// Grant and Revoke are about direct grants, to the letter: revoking contents:read takes nothing from who holds
 	// contents:* or a role with it.
 	Grant, Revoke         auth.Permissions
@@ -19,7 +20,8 @@ type AccountChange struct {
 	Disabled              *bool    // true also ends all of the user's sessions and API tokens; nil: unchanged
 }
 
-// Change makes all of the change or nothing, and gives the user as it is then.
+// Change makes all of the change or nothing, and gives the user as it is then. One that would leave nobody with
+// admin:write, where somebody has it, is [ErrLastAdmin].
 func (a *Accounts) Change(ctx context.Context, username string, c AccountChange) (Account, error) {
 	if err := c.check(); err != nil {
 		return Account{}, err
@@ -31,8 +33,12 @@ func (a *Accounts) Change(ctx context.Context, username string, c AccountChange)
 	if err := a.rolesExist(ctx, "remove_roles", c.RemoveRoles); err != nil {
 		return Account{}, err
 	}
+	write := a.write
+	if c.takes() {
+		write = a.keepAdmin
+	}
 	var changed *store.Account
-	err = a.write(ctx, func(tx *store.Tx) error { // may run more than once
+	err = write(ctx, func(tx *store.Tx) error { // may run more than once
 		user, err := tx.AccountByKey(localRealm, key)
 		if err != nil {
 			return err
@@ -49,7 +55,17 @@ func (a *Accounts) Change(ctx context.Context, username string, c AccountChange)
 	return accountOf(changed), nil
 }
 
+// takes reports whether somebody may hold less after it.
+func (c AccountChange) takes() bool {
+	return len(c.Revoke) > 0 || len(c.RemoveRoles) > 0 || c.Disabled != nil && *c.Disabled
+}
+
 func (c AccountChange) apply(tx *store.Tx, id int64) error {
+	if !c.Profile.Empty() {
+		if err := tx.UpdateProfile(id, store.ProfileUpdate(c.Profile)); err != nil {
+			return err
+		}
+	}
 	if err := tx.Revoke(id, storePermissions(c.Revoke)); err != nil {
 		return err
 	}
@@ -78,6 +94,9 @@ func (c AccountChange) apply(tx *store.Tx, id int64) error {
 
 // check refuses what can't be meant: the result of giving and taking the same thing would depend on the order.
 func (c AccountChange) check() error {
+	if err := c.Profile.Validate(); err != nil {
+		return err
+	}
 	if err := checkPermissions("grant", c.Grant); err != nil {
 		return err
 	}

@@ -15,7 +15,7 @@ import (
 func TestAChangeIsADelta(t *testing.T) { onEngines(t, testAChangeIsADelta) }
 
 func testAChangeIsADelta(t *testing.T) {
-	yes, no := true, false
+	yes, no, teal := true, false, "teal"
 	for _, tc := range []struct {
 		name        string
 		change      userauth.AccountChange
@@ -50,6 +50,7 @@ func testAChangeIsADelta(t *testing.T) {
 		{"a role that isn't held", userauth.AccountChange{RemoveRoles: []string{"reader"}}, "contents:read,write", []string{"editor"}, false},
 		{"disabled", userauth.AccountChange{Disabled: &yes}, "contents:read,write", []string{"editor"}, true},
 		{"enabled", userauth.AccountChange{Disabled: &no}, "contents:read,write", []string{"editor"}, false},
+		{"a profile", userauth.AccountChange{Profile: auth.UserUpdate{Color: &teal}}, "contents:read,write", []string{"editor"}, false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -74,6 +75,9 @@ func testAChangeIsADelta(t *testing.T) {
 			if got.Permissions.String() != tc.permissions || !slices.Equal(got.Roles, tc.roles) || got.Disabled != tc.disabled {
 				t.Errorf("got permissions %q, roles %q, disabled %t", got.Permissions, got.Roles, got.Disabled)
 			}
+			if want := tc.change.Profile.Apply(auth.User{Username: "ann"}); got.User != want {
+				t.Errorf("got %+v, want %+v", got.User, want)
+			}
 		})
 	}
 }
@@ -85,7 +89,7 @@ func testAWrongChangeChangesNothing(t *testing.T) {
 	putRole(t, a, "reader", nil)
 	account := addUser(t, a, "ann")
 	addSession(t, db, account, time.Now().Add(time.Hour))
-	before, yes, p := dump(t, db), true, auth.Permissions{"contents": {"read"}}
+	before, yes, script, p := dump(t, db), true, "javascript:alert(1)", auth.Permissions{"contents": {"read"}}
 	for _, tc := range []struct {
 		name, field string
 		change      userauth.AccountChange
@@ -97,6 +101,7 @@ func testAWrongChangeChangesNothing(t *testing.T) {
 		{"a grant of nothing", "grant", userauth.AccountChange{Grant: auth.Permissions{"contents": {""}}, Disabled: &yes}},
 		{"a revocation of nothing", "revoke", userauth.AccountChange{Revoke: auth.Permissions{"": {"read"}}, Disabled: &yes}},
 		{"the same given and taken", "revoke", userauth.AccountChange{Grant: p, Revoke: p}},
+		{"a profile that can't be", "avatar_url", userauth.AccountChange{Profile: auth.UserUpdate{AvatarURL: &script}, Disabled: &yes}},
 		{"the same role given and taken", "remove_roles", userauth.AccountChange{AddRoles: []string{"reader"}, RemoveRoles: []string{"reader"}}},
 	} {
 		t.Run(tc.name, func(t *testing.T) { // one after the other: each is compared with what was there before
@@ -228,6 +233,9 @@ func TestAWrongRoleIsNotMade(t *testing.T) {
 		{"a NUL in it", "name", userauth.Role{Name: "edi\x00tor"}},
 		{"not UTF-8", "name", userauth.Role{Name: "\xff"}},
 		{"too long", "name", userauth.Role{Name: strings.Repeat("é", 65)}},
+		{"U-14 a name that a path can't hold", "name", userauth.Role{Name: "a/b"}},
+		{"U-14 the folder itself", "name", userauth.Role{Name: "."}},
+		{"U-14 the folder above", "name", userauth.Role{Name: ".."}},
 		{"a description that no database can store", "description", userauth.Role{Name: "editor", Description: "a\x00b"}},
 		{"a description without end", "description", userauth.Role{Name: "editor", Description: strings.Repeat("x", 1025)}},
 		{"a permission without a resource", "permissions", userauth.Role{Name: "editor", Permissions: auth.Permissions{"": {"read"}}}},

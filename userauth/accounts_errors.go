@@ -16,6 +16,8 @@ var (
 	ErrExists = errors.New("userauth: exists already")
 	// ErrChanged: somebody else was faster. Read again, and decide again.
 	ErrChanged = errors.New("userauth: changed meanwhile")
+	// ErrLastAdmin: nobody would hold admin:write any more, and so nobody could give it back.
+	ErrLastAdmin = errors.New("userauth: nobody would be left who may administer")
 )
 
 // failure is err as [Accounts] tells it; doing says at what or with whom it happened. The store's own outcomes stay
@@ -27,7 +29,7 @@ func failure(doing string, err error) error {
 		return nil
 	case errors.As(err, &field):
 		return field
-	case errors.Is(err, ErrNotFound), errors.Is(err, ErrExists), errors.Is(err, ErrChanged):
+	case errors.Is(err, ErrNotFound), errors.Is(err, ErrExists), errors.Is(err, ErrChanged), errors.Is(err, ErrLastAdmin):
 		return err
 	case errors.Is(err, store.ErrNotFound):
 		return fmt.Errorf("%w: %s", ErrNotFound, doing)

@@ -84,14 +84,14 @@ func searchKey(search string) (part string, ok bool) {
 	return strings.TrimPrefix(part, "_"), err == nil
 }
 
-// Delete removes the user with everything that is the user's, and ends all sessions and API tokens. The ID is never given to anybody
-// else, not even to a new user of the same name.
+// Delete removes the user with everything that is the user's, and ends all sessions and API tokens. The ID is never given
+// to anybody else, not even to a new user of the same name. The last one with admin:write stays: [ErrLastAdmin].
 func (a *Accounts) Delete(ctx context.Context, username string) error {
 	user, err := a.find(ctx, username)
 	if err != nil {
 		return err
 	}
-	err = a.write(ctx, func(tx *store.Tx) error { return tx.DeleteUser(user.ID) })
+	err = a.keepAdmin(ctx, func(tx *store.Tx) error { return tx.DeleteUser(user.ID) })
 	return failure(naming(username), err)
 }
 

@@ -32,36 +32,54 @@ func (a *Accounts) Roles(ctx context.Context) ([]Role, error) {
 	}
 	var roles []Role
 	for _, row := range rows {
-		roles = append(roles, Role{Name: row.Name, Description: row.Description, Permissions: permissionsOf(row.Permissions), Version: row.Version})
+		roles = append(roles, roleOf(row))
 	}
 	return roles, nil
 }
 
+// Role gives one role.
+func (a *Accounts) Role(ctx context.Context, name string) (Role, error) {
+	doing := fmt.Sprintf("role %q", name)
+	if nameProblem(name) != "" {
+		return Role{}, fmt.Errorf("%w: %s", ErrNotFound, doing)
+	}
+	row, err := a.store.Role(ctx, name)
+	if err != nil {
+		return Role{}, failure(doing, err)
+	}
+	return roleOf(row), nil
+}
+
 // PutRole makes a role where Version is 0 ([ErrExists] if there is one), and else replaces the one with this name and
 // Version. [ErrChanged] says that the stored one isn't the one that was read: whoever decided, decided about another
-// role. It gives the role as stored.
+// role. [ErrLastAdmin] says that nobody would be left with admin:write. It gives the role as stored.
 func (a *Accounts) PutRole(ctx context.Context, r Role) (Role, error) {
 	if err := r.check(); err != nil {
 		return Role{}, err
 	}
 	row := store.Role{Name: r.Name, Description: r.Description, Permissions: storePermissions(r.Permissions)}
-	err := a.write(ctx, func(tx *store.Tx) (err error) {
+	err := a.keepAdmin(ctx, func(tx *store.Tx) (err error) {
 		row.Version, err = tx.PutRole(row, r.Version)
 		return err
 	})
 	if err != nil {
 		return Role{}, failure(fmt.Sprintf("role %q", r.Name), err)
 	}
-	return Role{Name: row.Name, Description: row.Description, Permissions: permissionsOf(row.Permissions), Version: row.Version}, nil
+	return roleOf(row), nil
 }
 
-// DeleteRole removes a role, and takes it from everybody who has it.
+// DeleteRole removes a role, and takes it from everybody who has it, unless nobody would be left with admin:write
+// ([ErrLastAdmin]).
 func (a *Accounts) DeleteRole(ctx context.Context, name string) error {
 	doing := fmt.Sprintf("role %q", name)
 	if nameProblem(name) != "" {
 		return fmt.Errorf("%w: %s", ErrNotFound, doing)
 	}
-	return failure(doing, a.write(ctx, func(tx *store.Tx) error { return tx.DeleteRole(name) }))
+	return failure(doing, a.keepAdmin(ctx, func(tx *store.Tx) error { return tx.DeleteRole(name) }))
+}
+
+func roleOf(row store.Role) Role {
+	return Role{Name: row.Name, Description: row.Description, Permissions: permissionsOf(row.Permissions), Version: row.Version}
 }
 
 func (r Role) check() error {
@@ -88,6 +106,8 @@ func nameProblem(name string) string {
 		return "begins or ends with white space"
 	case !utf8.ValidString(name):
 		return "not valid text"
+	case strings.ContainsRune(name, '/'), name == ".", name == "..": // an address of its own, /roles/{name}, that means nothing else
+		return "must not be . or .. nor hold a /"
 	case utf8.RuneCountInString(name) > maxRoleName:
 		return fmt.Sprintf("longer than %d characters", maxRoleName)
 	case strings.ContainsFunc(name, func(c rune) bool { return !unicode.IsPrint(c) }): // the space is printable, others not

@@ -181,6 +181,7 @@ func (b *backend) open(ctx context.Context, cfg Config) (err error) {
 	if b.accounts, err = newAccounts(b.store, b.engine.Write, b.hasher, cfg.Policy, b.now); err != nil {
 		return fmt.Errorf("Config: %w", err)
 	}
+	b.accounts.defaultRoles = cfg.DefaultRoles
 	return nil
 }
 
