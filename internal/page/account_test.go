@@ -24,17 +24,19 @@ func documentWith(text, url string) page.Document {
 					{Name: "name", Label: text, Value: text, Help: text, Autocomplete: text},
 					{Name: "about", Label: text, Value: text, Help: text, Multiline: true, Optional: true},
 					{Name: "new", Label: text, Type: "password", Autocomplete: "new-password", Value: "typed"},
+					{Name: "roles", Label: text, Help: text, Choices: []page.Choice{{Value: text, Help: text, Ticked: true}, {Value: text, Text: text}}},
 				},
 			}},
 			{Heading: text, Form: &page.Form{Action: url, Fields: []page.Field{{Name: "name", Label: text, Value: text}}}, Table: &page.Table{
 				Caption: text, Columns: []string{text, text},
 				Rows: []page.Row{
-					{Cells: []string{text, text}, Marked: text, Acts: []page.Form{act, act}},
+					{Cells: []string{text, text}, URL: url, Marked: text, Acts: []page.Form{act, act}},
 					{Cells: []string{text}},
 					{Cells: []string{text, text, text}, Acts: []page.Form{act}},
 				},
 			}},
-			{Heading: text, Table: &page.Table{Columns: []string{text}, Empty: text}},
+			{Heading: text, Table: &page.Table{Columns: []string{text}, Empty: text}, Links: []page.Link{{Text: text, URL: url}}},
+			{Form: &page.Form{Action: url, Get: true, Fields: []page.Field{{Name: "search", Label: text, Type: "search", Value: text, Optional: true}}}},
 			{Table: &page.Table{Rows: []page.Row{{Marked: text, Acts: []page.Form{act}}}}},
 		},
 	}
@@ -145,8 +147,8 @@ func TestDocumentIsolatesBidirectionalText(t *testing.T) {
 	page.WriteDocument(w, navigation("GET"), 200, documentWith(name, "/x"))
 	body := w.Body.String()
 	isolated := strings.Count(body, ">"+name+"</bdi>")
-	// A label, a help and a title stand for themselves, as does all that isn't text.
-	alone := len(regexp.MustCompile(`<(label|p class="help"|title)[^>]*>`+name).FindAllString(body, -1)) + strings.Count(body, `"`+name+`"`) + strings.Count(body, "\n"+name+"</textarea>")
+	// A label, a legend, a help and a title stand for themselves, as does all that isn't text.
+	alone := len(regexp.MustCompile(`<(label|legend|p class="help"|title)[^>]*>`+name).FindAllString(body, -1)) + strings.Count(body, `"`+name+`"`) + strings.Count(body, "\n"+name+"</textarea>")
 	if got := strings.Count(body, name); isolated < 20 || got != isolated+alone {
 		t.Errorf("the name stands %d times in the page, isolated in only %d, and alone in %d", got, isolated, alone)
 	}
@@ -156,7 +158,7 @@ func TestDocumentIsolatesBidirectionalText(t *testing.T) {
 func TestDocumentIsAccessible(t *testing.T) {
 	t.Parallel()
 	list := document(t, documentWith("x", "/x"))
-	for tag, want := range map[string]int{"header": 1, "nav": 1, "main": 1, "h1": 1, "h2": 3, "section": 4, "table": 2, "caption": 1} {
+	for tag, want := range map[string]int{"header": 1, "nav": 1, "main": 1, "h1": 1, "h2": 3, "section": 5, "table": 2, "fieldset": 1, "legend": 1, "caption": 1} {
 		if got := count(list, tag, "", ""); got != want {
 			t.Errorf("%d <%s>, want %d", got, tag, want)
 		}
@@ -164,9 +166,10 @@ func TestDocumentIsAccessible(t *testing.T) {
 	if got := count(list, "a", "aria-current", "page"); got != 1 {
 		t.Errorf("%d links are the current one, want 1", got)
 	}
-	if got, want := count(list, "section", "aria-labelledby", ""), 1; got != want {
+	if got, want := count(list, "section", "aria-labelledby", ""), 2; got != want {
 		t.Errorf("%d sections without a heading, want %d", got, want)
 	}
+	methods := map[string]int{}
 	for _, e := range list {
 		switch e.tag {
 		case "th":
@@ -174,17 +177,21 @@ func TestDocumentIsAccessible(t *testing.T) {
 				t.Errorf("a <th> without a scope: %v", e.attr)
 			}
 		case "form":
-			if e.attr["method"] != "post" {
-				t.Errorf("a form that acts by %q", e.attr["method"])
-			}
+			methods[e.attr["method"]]++
 		case "button":
 			if e.attr["type"] != "submit" {
 				t.Errorf("a button of type %q", e.attr["type"])
 			}
 		}
-		if _, ok := e.attr["autofocus"]; ok {
+		if _, ok := e.attr["autofocus"]; ok && e.attr["role"] != "status" {
 			t.Errorf("<%s> takes the focus, and with it a screen reader past the message", e.tag)
 		}
+	}
+	if methods["post"] == 0 || methods["get"] != 1 || len(methods) != 2 {
+		t.Errorf("forms act by %v, want one that only asks, and posts", methods)
+	}
+	if got := count(list, "p", "autofocus", "autofocus"); got != 1 {
+		t.Errorf("%d messages have the focus, want 1", got)
 	}
 	act := find(t, list, "button", "id", "s2-row1-act2")
 	if got, want := act.attr["aria-labelledby"], "s2-row1-act2 s2-row1"; got != want {
@@ -248,6 +255,29 @@ func TestDocumentForms(t *testing.T) {
 			t.Errorf("the page has %q", never)
 		}
 	}
+}
+
+// Each box is labelled by its text, the group by its legend, and what was ticked is.
+func TestDocumentChoices(t *testing.T) {
+	t.Parallel()
+	list := document(t, page.Document{Sections: []page.Section{{Form: &page.Form{Fields: []page.Field{
+		{Name: "roles", Label: "Roles", Help: "Any number.", Choices: []page.Choice{{Value: "a,b", Ticked: true}, {Value: "c", Text: "Sea", Help: "blue"}}},
+	}}}}})
+	first, second := find(t, list, "input", "id", "s1-form-roles-1"), find(t, list, "input", "id", "s1-form-roles-2")
+	if _, ticked := first.attr["checked"]; !ticked || first.attr["name"] != "roles" || first.attr["value"] != "a,b" || first.attr["type"] != "checkbox" {
+		t.Errorf("got %v", first.attr)
+	}
+	if _, ticked := second.attr["checked"]; ticked || second.attr["value"] != "c" {
+		t.Errorf("got %v", second.attr)
+	}
+	for _, e := range []element{first, second} {
+		if _, required := e.attr["required"]; required {
+			t.Errorf("a box that has to be ticked: %v", e.attr)
+		}
+		find(t, list, "label", "for", e.attr["id"])
+	}
+	find(t, list, "fieldset", "aria-describedby", "s1-form-roles-help")
+	find(t, list, "p", "id", "s1-form-roles-help")
 }
 
 // A row tells nothing under a wrong column, whatever its length.

@@ -10,7 +10,7 @@ type Document struct {
 	User     string    // who is logged in, shown in the header; empty: nobody
 	Links    []Link    // the navigation
 	Logout   string    // where the logout form in the header is posted to, a path of this origin; empty: no such form
-	Message  string    // what came of the request before, announced by screen readers; empty: nothing
+	Message  string    // what came of the request before, announced by screen readers, with the focus; empty: nothing
 	Failed   bool      // the message says what went wrong, and is announced at once
 	Sections []Section // from top to bottom
 }
@@ -21,6 +21,7 @@ type Section struct {
 	Copy          string // shown alone, to be copied by hand
 	Form          *Form
 	Table         *Table
+	Links         []Link // at its end: the next page of a table, the way out of a question
 }
 
 // Form is posted by one button. Its fields have ids of their own on the page: several forms may use the same names.
@@ -30,6 +31,7 @@ type Form struct {
 	Hidden []Field // name, value, and autocomplete where a password manager is to learn whose password this is
 	Submit string  // the button; "Save" if empty
 	Danger bool    // what it does can't be undone; it looks the part
+	Get    bool    // it asks for something and changes nothing: its fields become the query of the page's address
 }
 
 // Table has rows whose first cell is their heading. A row may have fewer cells than there are columns.
@@ -43,6 +45,7 @@ type Table struct {
 // Row is a row of a table.
 type Row struct {
 	Cells  []string
+	URL    string // where the first cell leads, as of [Link]; empty: nowhere
 	Marked string // a badge beside the first cell ("this browser"); empty: none
 	Acts   []Form // what can be done with what the row is about, in a last column
 }

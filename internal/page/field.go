@@ -1,6 +1,9 @@
 package page
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+)
 
 // Field is an input of a form, with its label.
 type Field struct {
@@ -12,6 +15,17 @@ type Field struct {
 	Help         string // what is expected, below the label
 	Optional     bool   // may be left empty
 	Multiline    bool   // several lines of text; Type is without effect
+	// Choices are boxes to tick under the common label, any number of them: each that is ticked posts Name once more. Type,
+	// Value, Optional and Multiline are without effect.
+	Choices []Choice
+}
+
+// Choice is a box to tick.
+type Choice struct {
+	Value  string // what is posted
+	Text   string // the value, if empty
+	Help   string // what it means, behind the text
+	Ticked bool
 }
 
 // Link leads to another page: on the login page another way on, a provider to sign in with or the page to register on.
@@ -27,6 +41,12 @@ type fieldView struct {
 	ID          string
 	DescribedBy string // ids of what a screen reader says after the label
 	Focus       bool   // when the page opens
+	Choices     []choiceView
+}
+
+type choiceView struct {
+	Choice
+	ID string
 }
 
 // viewFields prepares fields whose ids start with prefix; message is the id of what all are described by, or empty.
@@ -42,6 +62,12 @@ func viewFields(fields []Field, prefix, message string) []fieldView {
 			f.Value = ""
 		}
 		v := fieldView{Field: f, ID: prefix + f.Name, DescribedBy: message}
+		for i, c := range f.Choices {
+			if c.Text == "" {
+				c.Text = c.Value
+			}
+			v.Choices = append(v.Choices, choiceView{c, v.ID + "-" + strconv.Itoa(i+1)})
+		}
 		if f.Help != "" {
 			v.DescribedBy = strings.TrimSpace(message + " " + v.HelpID())
 		}
