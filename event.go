@@ -32,6 +32,7 @@ const (
 	EventRevoked     EventKind = "revoked"     // sessions were ended by their user, from another session
 	EventTokenMade   EventKind = "token_made"  // an API token was made, by its owner or an admin
 	EventTokenEnded  EventKind = "token_ended" // an API token was revoked
+	EventAdmin       EventKind = "admin"       // users or roles were changed by an admin
 	EventWarning     EventKind = "warning"     // a setting that is allowed and dangerous, or that keeps browsers out
 )
 
@@ -82,7 +83,7 @@ func (e Event) level() slog.Level {
 	switch e.Kind {
 	case EventUnknown:
 		return slog.LevelDebug
-	case EventLogin, EventLogout, EventEnded, EventUpdated, EventPassword, EventRevoked, EventTokenMade, EventTokenEnded:
+	case EventLogin, EventLogout, EventEnded, EventUpdated, EventPassword, EventRevoked, EventTokenMade, EventTokenEnded, EventAdmin:
 		return slog.LevelInfo
 	case EventFault:
 		return slog.LevelError

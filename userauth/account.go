@@ -20,6 +20,7 @@ type caller struct {
 	session *session.Session[auth.Identity] // nil: an API token's, which only asks who it is
 	id      auth.Identity                   // as it is stored: a name that isn't set is empty, so that no form sets it. Read only
 	user    auth.User                       // as others see it
+	admin   bool                            // may see the pages of the administration
 }
 
 // document is a page of the account.
@@ -28,6 +29,9 @@ func (b *backend) document(c caller, here, title string) page.Document {
 	d.Links = append(d.Links, page.Link{Text: "Back", URL: b.mount.Root()})
 	for _, l := range []page.Link{{Text: "Profile", URL: "/me"}, {Text: "Password", URL: "/password"}, {Text: "Sessions", URL: "/sessions"}, {Text: "API tokens", URL: "/tokens"}} {
 		d.Links = append(d.Links, page.Link{Text: l.Text, URL: b.path(l.URL), Current: l.URL == here})
+	}
+	if c.admin {
+		d.Links = append(d.Links, b.adminLinks(here)...)
 	}
 	return d
 }

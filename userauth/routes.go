@@ -27,7 +27,13 @@ func (b *backend) routes() (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("Auth: MountPath: %w", err)
 	}
-	own, tokens, admin := b.ownAccount, b.ownTokens, b.adminTokens
+	own, tokens, ofUser := b.ownAccount, b.ownTokens, b.adminTokens
+	reads := func(serve func(http.ResponseWriter, *http.Request, admin)) http.HandlerFunc {
+		return b.admins(adminReads, serve)
+	}
+	writes := func(serve func(http.ResponseWriter, *http.Request, admin)) http.HandlerFunc {
+		return b.admins(adminWrites, serve)
+	}
 	pages := page.Routes{
 		"/login":             {http.MethodGet: b.showLogin, http.MethodPost: b.postLogin},
 		"/logout":            {http.MethodPost: b.postLogout},
@@ -41,9 +47,20 @@ func (b *backend) routes() (http.Handler, error) {
 		"/tokens/{id}":       {http.MethodDelete: tokens(b.deleteToken)},
 		"/tokens/{id}/end":   {http.MethodPost: tokens(b.deleteToken)},
 
-		"/users/{username}/tokens":          {http.MethodGet: admin("read", b.getTokens), http.MethodPost: admin("write", b.postTokens)},
-		"/users/{username}/tokens/{id}":     {http.MethodDelete: admin("write", b.deleteToken)},
-		"/users/{username}/tokens/{id}/end": {http.MethodPost: admin("write", b.deleteToken)},
+		"/users":                            {http.MethodGet: reads(b.getUsers), http.MethodPost: writes(b.postUsers)},
+		"/users/{username}":                 {http.MethodGet: reads(b.getUser), http.MethodPatch: writes(b.patchUser), http.MethodDelete: writes(b.deleteUser)},
+		"/users/{username}/edit":            {http.MethodPost: writes(b.postUserEdit)},
+		"/users/{username}/delete":          {http.MethodGet: writes(b.confirmDeleteUser), http.MethodPost: writes(b.deleteUser)},
+		"/users/{username}/password":        {http.MethodPost: writes(b.postUserPassword)},
+		"/users/{username}/sessions":        {http.MethodDelete: writes(b.endUserSessions)},
+		"/users/{username}/sessions/end":    {http.MethodPost: writes(b.endUserSessions)},
+		"/users/{username}/tokens":          {http.MethodGet: ofUser("read", b.getTokens), http.MethodPost: ofUser("write", b.postTokens)},
+		"/users/{username}/tokens/{id}":     {http.MethodDelete: ofUser("write", b.deleteToken)},
+		"/users/{username}/tokens/{id}/end": {http.MethodPost: ofUser("write", b.deleteToken)},
+		"/roles":                            {http.MethodGet: reads(b.getRoles), http.MethodPost: writes(b.postRoles)},
+		"/roles/{name}":                     {http.MethodGet: reads(b.getRole), http.MethodPut: writes(b.putRole), http.MethodDelete: writes(b.deleteRole)},
+		"/roles/{name}/edit":                {http.MethodPost: writes(b.postRoleEdit)},
+		"/roles/{name}/delete":              {http.MethodGet: writes(b.confirmDeleteRole), http.MethodPost: writes(b.deleteRole)},
 	}.At(base, mountPath)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Add("Vary", "Cookie")
@@ -91,7 +108,7 @@ func (b *backend) account(serve func(http.ResponseWriter, *http.Request, caller)
 			b.writeError(w, r, auth.ErrSessionEnded)
 			return
 		}
-		c := caller{id: *id, user: user}
+		c := caller{id: *id, user: user, admin: mayAdminister(r, adminReads)}
 		c.session, _ = id.Session.(*session.Session[auth.Identity])
 		serve(w, r, c)
 	}))
@@ -116,6 +133,10 @@ func (b *backend) writeError(w http.ResponseWriter, r *http.Request, err error) 
 		p.Status = http.StatusUnauthorized
 	case errors.Is(err, store.ErrNotFound), errors.Is(err, ErrNotFound):
 		p.Status = http.StatusNotFound
+	case errors.Is(err, ErrExists):
+		p.Status, p.Code, p.Message = http.StatusConflict, "exists", nameTaken
+	case errors.Is(err, ErrLastAdmin):
+		p.Status, p.Code, p.Message = http.StatusConflict, "last_admin", lastAdmin
 	case errors.Is(err, store.ErrChanged), errors.Is(err, ErrChanged):
 		p.Status = http.StatusConflict
 	default:
