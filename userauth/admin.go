@@ -6,13 +6,14 @@ import (
 
 	"github.com/ostiary/auth"
 	"github.com/ostiary/auth/internal/page"
+	"github.com/ostiary/auth/internal/session"
 )
 
 // An admin is who asks for a route of the administration. It may be somebody whom another backend of a chain knows.
 type admin struct {
-	id   string
-	user auth.User
-	own  bool // the admin has an account here
+	session *session.Session[auth.Identity] // nil: of another backend
+	id      string
+	user    auth.User
 }
 
 // admins guards a route of the administration: whoever holds admin:read sees users, roles and sessions, and no secret;
@@ -30,25 +31,45 @@ func (b *backend) admins(action string, serve func(http.ResponseWriter, *http.Re
 			b.writeError(w, r, auth.ErrSessionEnded)
 			return
 		}
-		serve(w, r, admin{id: id.ID, user: user, own: auth.IdentifiedBy(r.Context(), b.auth)})
+		a := admin{id: id.ID, user: user}
+		if auth.IdentifiedBy(r.Context(), b.auth) {
+			a.session = b.sessionOf(r, id.ID)
+		}
+		serve(w, r, a)
 	}))
 	return guarded.ServeHTTP
 }
 
-// mayAdminister is for what a page shows. It doesn't let anybody in: the guard of the route behind a link or a form does.
-func mayAdminister(r *http.Request, action string) bool {
+// sessionOf is the session by whose cookie the caller was identified; nil where it was by something else.
+func (b *backend) sessionOf(r *http.Request, id string) *session.Session[auth.Identity] {
+	found, err := b.browser(r)
+	if err != nil || found.ID != id {
+		return nil
+	}
+	s, _ := found.Session.(*session.Session[auth.Identity])
+	return s
+}
+
+// mayAdminister asks again what the guard has asked, or what else the caller may. s is the caller's session, or nil.
+func (b *backend) mayAdminister(r *http.Request, s *session.Session[auth.Identity], action string) (bool, error) {
 	ok, err := auth.Can(r.Context(), adminResource, action)
-	return ok && err == nil
+	if s == nil || !errors.Is(err, auth.ErrUnavailable) {
+		return ok, err
+	}
+	// Something has changed since the guard asked, a role for instance, and memory waits to be told what.
+	if err := b.engine.Refresh(r.Context(), s); err != nil {
+		return false, err
+	}
+	return auth.Can(r.Context(), adminResource, action)
 }
 
 // administer does what an admin asks for, and reports it as done.
 func (b *backend) administer(r *http.Request, a admin, done string, act func() error) error {
 	// A body may have taken its time, on purpose: who has lost the right since the guard asked changes nothing.
-	ok, err := auth.Can(r.Context(), adminResource, adminWrites)
-	if err != nil {
+	switch ok, err := b.mayAdminister(r, a.session, adminWrites); {
+	case err != nil:
 		return err
-	}
-	if !ok {
+	case !ok:
 		return auth.ErrForbidden
 	}
 	if err := act(); err != nil {
@@ -71,12 +92,10 @@ func (b *backend) adminDocument(r *http.Request, a admin, here, title string) pa
 	d := page.Document{Title: title, User: a.user.DisplayName, Logout: auth.LogoutURL(r.Context())}
 	d.Message = doneNotes[r.URL.Query().Get("done")]
 	d.Links = append(d.Links, page.Link{Text: "Back", URL: b.mount.Root()})
-	if a.own {
+	if a.session != nil {
 		d.Links = append(d.Links, page.Link{Text: "Profile", URL: b.path("/me")})
 	}
-	if mayAdminister(r, adminReads) {
-		d.Links = append(d.Links, b.adminLinks(here)...)
-	}
+	d.Links = append(d.Links, b.adminLinks(here)...)
 	return d
 }
 
@@ -104,8 +123,21 @@ func refusal(err error, fields []page.Field) (status int, message string) {
 		return http.StatusConflict, nameTaken
 	case errors.Is(err, ErrLastAdmin):
 		return http.StatusConflict, lastAdmin
+	case errors.Is(err, ErrChanged):
+		return http.StatusConflict, "Somebody has changed this meanwhile. What is stored now stands below; save again to replace it."
 	}
 	return 0, ""
+}
+
+// comesBack reports whether a form that was refused with err comes back with what was typed: where its reader can do
+// something about err, and may see the page that it stands on.
+func (b *backend) comesBack(r *http.Request, a admin, err error) bool {
+	status, _ := refusal(err, nil)
+	if status == 0 || !page.WantsHTML(r) {
+		return false
+	}
+	ok, err := b.mayAdminister(r, a.session, adminReads)
+	return ok && err == nil
 }
 
 const (

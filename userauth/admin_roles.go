@@ -117,6 +117,7 @@ func (b *backend) storeRole(r *http.Request, a admin, role Role) (stored Role, e
 // A roleForm is what was typed into a form for a role, and what came of it.
 type roleForm struct {
 	name, description, permissions, version string
+	gone                                    bool // the role was deleted meanwhile
 	err                                     error
 }
 
@@ -148,10 +149,10 @@ func (b *backend) postRoles(w http.ResponseWriter, r *http.Request, a admin) {
 	if typed.err == nil {
 		_, typed.err = b.storeRole(r, a, role)
 	}
-	switch status, _ := refusal(typed.err, nil); {
+	switch {
 	case typed.err == nil:
 		returnpath.Redirect(w, b.rolePath(role.Name)+"?done=role-added")
-	case status != 0 && page.WantsHTML(r) && mayAdminister(r, adminReads):
+	case b.comesBack(r, a, typed.err):
 		b.writeRoles(w, r, a, listing{limit: defaultListing}, typed)
 	default:
 		b.writeError(w, r, typed.err)
@@ -174,19 +175,22 @@ func (b *backend) postRoleEdit(w http.ResponseWriter, r *http.Request, a admin) 
 		returnpath.Redirect(w, b.rolePath(role.Name)+"?done=saved")
 		return
 	}
-	status, _ = refusal(typed.err, nil)
-	outdated := errors.Is(typed.err, ErrChanged) || errors.Is(typed.err, ErrNotFound) || errors.Is(typed.err, ErrExists)
-	if status == 0 && !outdated || !page.WantsHTML(r) || !mayAdminister(r, adminReads) {
+	var stored Role
+	switch {
+	case errors.Is(typed.err, ErrNotFound) && nameProblem(role.Name) == "" && role.Version != 0: // deleted meanwhile
+		stored, typed.gone, typed.err = Role{Name: role.Name}, true, ErrChanged
+	case errors.Is(typed.err, ErrExists): // made meanwhile
+		typed.err = ErrChanged
+	}
+	if !b.comesBack(r, a, typed.err) {
 		b.writeError(w, r, typed.err)
 		return
 	}
-	stored, err := b.accounts.Role(r.Context(), role.Name)
-	if errors.Is(err, ErrNotFound) && nameProblem(role.Name) == "" {
-		stored, err = Role{Name: role.Name}, nil // deleted meanwhile: to save is to make it anew
-	}
-	if err != nil {
-		b.writeError(w, r, err)
-		return
+	if !typed.gone {
+		if stored, err = b.accounts.Role(r.Context(), role.Name); err != nil {
+			b.writeError(w, r, err)
+			return
+		}
 	}
 	b.writeRole(w, r, a, stored, typed)
 }
@@ -195,7 +199,7 @@ func (b *backend) deleteRole(w http.ResponseWriter, r *http.Request, a admin) {
 	name := r.PathValue("name")
 	err := b.administer(r, a, fmt.Sprintf("deleted role %q", name), func() error { return b.accounts.DeleteRole(r.Context(), name) })
 	switch status, message := refusal(err, nil); {
-	case err != nil && status != 0 && r.Method == http.MethodPost && page.WantsHTML(r):
+	case status != 0 && r.Method == http.MethodPost && page.WantsHTML(r):
 		b.writeDeleteRole(w, r, a, status, message)
 	case err != nil:
 		b.writeError(w, r, err)

@@ -20,6 +20,11 @@ func (b *backend) writeRoles(w http.ResponseWriter, r *http.Request, a admin, l 
 		b.writeError(w, r, err)
 		return
 	}
+	writes, err := b.mayAdminister(r, a.session, adminWrites)
+	if err != nil {
+		b.writeError(w, r, err)
+		return
+	}
 	table := &page.Table{Caption: "What can be given to users together", Columns: []string{"Role", "Permissions", "Description"}, Empty: "There is no role."}
 	if l.search != "" {
 		table.Caption, table.Empty = "Whose name contains “"+l.search+"”", "No role's name contains “"+l.search+"”."
@@ -34,7 +39,7 @@ func (b *backend) writeRoles(w http.ResponseWriter, r *http.Request, a admin, l 
 	d := b.adminDocument(r, a, "/roles", "Roles")
 	d.Sections = []page.Section{{Form: searchForm(b.path("/roles"), l)}, {Table: table, Links: b.listLinks("/roles", l, next)}}
 	status := http.StatusOK
-	if mayAdminister(r, adminWrites) {
+	if writes {
 		add := &page.Form{Action: b.path("/roles"), Submit: "Add role", Fields: append([]page.Field{
 			{Name: "name", Label: "Name", Autocomplete: "off", Value: typed.name},
 		}, roleFields(typed.description, typed.permissions)...)}
@@ -59,6 +64,11 @@ func roleFields(description, permissions string) []page.Field {
 
 // writeRole shows a role as it is stored, with a form to who may change it. typed is what was typed before and refused.
 func (b *backend) writeRole(w http.ResponseWriter, r *http.Request, a admin, stored Role, typed roleForm) {
+	writes, err := b.mayAdminister(r, a.session, adminWrites)
+	if err != nil {
+		b.writeError(w, r, err)
+		return
+	}
 	d := b.adminDocument(r, a, "", stored.Name)
 	facts := page.Section{Table: &page.Table{Caption: "As it is stored", Columns: []string{"What", "Value"}, Rows: []page.Row{
 		{Cells: []string{"Description", stored.Description}}, {Cells: []string{"Permissions", stored.Permissions.String()}},
@@ -66,7 +76,7 @@ func (b *backend) writeRole(w http.ResponseWriter, r *http.Request, a admin, sto
 	if slices.Contains(b.defaultRoles, stored.Name) {
 		d.Sections = append(d.Sections, page.Section{Note: "Everybody has this role."})
 	}
-	if !mayAdminister(r, adminWrites) {
+	if !writes {
 		d.Sections = append(d.Sections, facts)
 		page.WriteDocument(w, r, http.StatusOK, d)
 		return
@@ -78,16 +88,15 @@ func (b *backend) writeRole(w http.ResponseWriter, r *http.Request, a admin, sto
 	edit := &page.Form{Action: b.rolePath(stored.Name) + "/edit", Submit: "Save", Fields: roleFields(description, permissions)}
 	status, version := http.StatusOK, strconv.FormatInt(stored.Version, 10)
 	if typed.err != nil {
+		status, d.Message = refusal(typed.err, edit.Fields)
 		d.Failed = true
-		switch outdated := errors.Is(typed.err, ErrChanged) || errors.Is(typed.err, ErrExists); {
-		case outdated:
+		switch {
+		case typed.gone:
+			d.Message = "Somebody has deleted this role meanwhile. Save again to make it anew."
+		case errors.Is(typed.err, ErrChanged):
 			// The version is the new one: who has seen what is stored now, and saves again, means to replace that.
-			status, d.Message = http.StatusConflict, "Somebody has changed this role meanwhile. What is stored now stands below; save again to replace it."
 			d.Sections = append(d.Sections, facts)
-		case errors.Is(typed.err, ErrNotFound):
-			status, d.Message = http.StatusConflict, "Somebody has deleted this role meanwhile. Save again to make it anew."
 		default:
-			status, d.Message = refusal(typed.err, edit.Fields)
 			version = typed.version
 		}
 	}

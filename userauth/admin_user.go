@@ -63,7 +63,7 @@ func (b *backend) deleteUser(w http.ResponseWriter, r *http.Request, a admin) {
 	name := r.PathValue("username")
 	err := b.administer(r, a, fmt.Sprintf("deleted user %q", name), func() error { return b.accounts.Delete(r.Context(), name) })
 	switch status, message := refusal(err, nil); {
-	case err != nil && status != 0 && r.Method == http.MethodPost && page.WantsHTML(r):
+	case status != 0 && r.Method == http.MethodPost && page.WantsHTML(r):
 		b.writeDeleteUser(w, r, a, status, message)
 	case err != nil:
 		b.writeError(w, r, err)
@@ -116,13 +116,12 @@ func (b *backend) endUserSessions(w http.ResponseWriter, r *http.Request, a admi
 
 // answerUser says what came of an act upon the user of the path: to a form with the user's page.
 func (b *backend) answerUser(w http.ResponseWriter, r *http.Request, a admin, isForm bool, done string, typed userForm) {
-	status, _ := refusal(typed.err, nil)
 	switch {
 	case typed.err == nil && isForm:
 		returnpath.Redirect(w, b.userPath(r.PathValue("username"))+"?done="+done)
 	case typed.err == nil:
 		noContent(w)
-	case isForm && status != 0 && page.WantsHTML(r) && mayAdminister(r, adminReads):
+	case isForm && b.comesBack(r, a, typed.err):
 		b.writeUser(w, r, a, typed)
 	default:
 		b.writeError(w, r, typed.err)

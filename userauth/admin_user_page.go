@@ -20,8 +20,12 @@ func (b *backend) writeUser(w http.ResponseWriter, r *http.Request, a admin, typ
 		b.writeError(w, r, err)
 		return
 	}
-	d := b.adminDocument(r, a, "", account.Username)
-	status, writes := http.StatusOK, mayAdminister(r, adminWrites)
+	writes, err := b.mayAdminister(r, a.session, adminWrites)
+	if err != nil {
+		b.writeError(w, r, err)
+		return
+	}
+	d, status := b.adminDocument(r, a, "", account.Username), http.StatusOK
 	if !writes {
 		d.Sections = []page.Section{userFacts(account), userSessions(sessions)}
 		page.WriteDocument(w, r, status, d)

@@ -119,7 +119,7 @@ func (b *backend) postUsersForm(w http.ResponseWriter, r *http.Request, a admin)
 		return
 	}
 	typed.err = err
-	if status, _ := refusal(err, nil); status == 0 || !page.WantsHTML(r) || !mayAdminister(r, adminReads) {
+	if !b.comesBack(r, a, err) {
 		b.writeError(w, r, err)
 		return
 	}

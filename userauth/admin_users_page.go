@@ -24,11 +24,16 @@ func (b *backend) writeUsers(w http.ResponseWriter, r *http.Request, a admin, l 
 		b.writeError(w, r, err)
 		return
 	}
+	writes, err := b.mayAdminister(r, a.session, adminWrites)
+	if err != nil {
+		b.writeError(w, r, err)
+		return
+	}
 	d := b.adminDocument(r, a, "/users", "Users")
 	list := page.Section{Table: b.usersTable(users, l), Links: b.listLinks("/users", l, next)}
 	d.Sections = []page.Section{{Form: searchForm(b.path("/users"), l)}, list}
 	status := http.StatusOK
-	if mayAdminister(r, adminWrites) {
+	if writes {
 		roles, err := b.accounts.Roles(r.Context())
 		if err != nil {
 			b.writeError(w, r, err)

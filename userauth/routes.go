@@ -108,8 +108,12 @@ func (b *backend) account(serve func(http.ResponseWriter, *http.Request, caller)
 			b.writeError(w, r, auth.ErrSessionEnded)
 			return
 		}
-		c := caller{id: *id, user: user, admin: mayAdminister(r, adminReads)}
+		c := caller{id: *id, user: user}
 		c.session, _ = id.Session.(*session.Session[auth.Identity])
+		if c.admin, err = b.mayAdminister(r, c.session, adminReads); err != nil {
+			b.writeError(w, r, err)
+			return
+		}
 		serve(w, r, c)
 	}))
 	return guarded.ServeHTTP
