@@ -299,6 +299,9 @@ func testANewUserOfTheSameNameIsAnotherOne(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if _, err := a.Add(t.Context(), userauth.NewAccount{Username: "root", Permissions: auth.Permissions{"admin": {"*"}}}); err != nil { // the last admin stays
+		t.Fatal(err)
+	}
 	addSession(t, db, first, time.Now().Add(time.Hour))
 	if err := a.Delete(t.Context(), "Alice"); err != nil {
 		t.Fatal(err)
