@@ -42,11 +42,12 @@ func (b *backend) writeUser(w http.ResponseWriter, r *http.Request, a admin, typ
 		status, d.Message = refusal(typed.err, fields)
 		d.Failed = true
 	}
-	list := userSessions(sessions)
+	d.Sections = []page.Section{profile, access, userSessions(sessions)}
 	if len(sessions) > 0 {
-		list.Form = &page.Form{Action: b.userPath(account.Username) + "/sessions/end", Submit: "Sign out everywhere", Danger: true}
+		end := &page.Form{Action: b.userPath(account.Username) + "/sessions/end", Submit: "Sign out everywhere", Danger: true}
+		d.Sections = append(d.Sections, page.Section{Note: "Ends all of these, and what was opened in them.", Form: end})
 	}
-	d.Sections = []page.Section{profile, access, list, pass, b.userDoor(account)}
+	d.Sections = append(d.Sections, pass, b.userDoor(account))
 	page.WriteDocument(w, r, status, d)
 }
 

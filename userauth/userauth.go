@@ -185,8 +185,9 @@ func (b *backend) open(ctx context.Context, cfg Config) (err error) {
 	return nil
 }
 
-// Routes serves the backend's pages and API: login and logout, the account's profile, password, sessions and API tokens.
-// Mount it at Config.Auth.MountPath.
+// Routes serves the backend's pages and API: login and logout, the account's profile, password, sessions and API tokens;
+// and, for holders of admin:read and admin:write, the administration of users and roles. Whoever holds admin:write may
+// grant anything. Mount it at Config.Auth.MountPath.
 func (a *Auth) Routes() http.Handler { return a.handler }
 
 // Accounts manages users and roles. What it changes acts in this process at once.
