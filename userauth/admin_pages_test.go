@@ -324,6 +324,22 @@ func TestRoleConflicts(t *testing.T) {
 		t.Errorf("got %+v, %v", got, err)
 	}
 
+	// A form that is refused for what was typed keeps the version that it was opened with.
+	opened = root.navigate("/auth/roles/editor")
+	if stored, err = accounts.Role(t.Context(), "editor"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := accounts.PutRole(t.Context(), userauth.Role{Name: "editor", Version: stored.Version}); err != nil {
+		t.Fatal(err)
+	}
+	page = root.submit(opened, "/auth/roles/editor/edit", url.Values{"permissions": {"oops"}})
+	if page.Status != http.StatusBadRequest {
+		t.Fatalf("got %d %s", page.Status, page.text())
+	}
+	if page = root.submit(page, "/auth/roles/editor/edit", typed); page.Status != http.StatusConflict {
+		t.Fatalf("got %d %s", page.Status, page.text())
+	}
+
 	opened = root.navigate("/auth/roles/editor")
 	wantRedirect(t, "deleted", root.submit(root.navigate("/auth/roles/editor/delete"), "/auth/roles/editor/delete", nil), "/auth/roles?done=role-deleted")
 	page = root.submit(opened, "/auth/roles/editor/edit", typed)

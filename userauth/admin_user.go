@@ -80,7 +80,9 @@ func (b *backend) postUserPassword(w http.ResponseWriter, r *http.Request, a adm
 	var body struct {
 		Password *string `json:"password"`
 	}
-	isForm, status, err := form.Is(r), 0, error(nil)
+	var status int
+	var err error
+	isForm := form.Is(r)
 	if isForm {
 		var fields map[string]string
 		fields, status, err = form.Read(w, r, maxBody, "password")

@@ -13,7 +13,7 @@ type Field struct {
 	Autocomplete string // tells password managers what to fill in: "username", "current-password", "new-password"
 	Value        string // what is filled in already; without effect in a password field
 	Help         string // what is expected, below the label
-	Optional     bool   // may be left empty
+	Optional     bool   // may be left empty; the label says so, unless Type is "search"
 	Multiline    bool   // several lines of text; Type is without effect
 	// Choices are boxes to tick under the common label, any number of them: each that is ticked posts Name once more. Type,
 	// Value, Optional and Multiline are without effect.
