@@ -2,6 +2,7 @@ package userauth
 
 import (
 	"context"
+	"slices"
 
 	"github.com/ostiary/auth/internal/store"
 )
@@ -13,15 +14,15 @@ const (
 	adminWrites   = "write"
 )
 
-// keepAdmin is write for what may take admin:write from somebody. It refuses with [ErrLastAdmin] what would leave nobody
-// with it where there was somebody. Both are asked in the transaction that writes: of two admins who take it from each
-// other at once, the second one is refused.
+// keepAdmin is write for what may take admin:write from those whom concerned tells of. It refuses with [ErrLastAdmin] what
+// would leave nobody with it where there was somebody. Both are asked in the transaction that writes: of two admins who take
+// it from each other at once, the second one is refused.
 //
 // It knows what is stored here. What an [Authenticator] or another backend of a chain grants doesn't count: whoever holds
 // it there may be gone tomorrow without a word.
-func (a *Accounts) keepAdmin(ctx context.Context, fn func(*store.Tx) error) error {
+func (a *Accounts) keepAdmin(ctx context.Context, concerned func(*store.Tx) (bool, error), fn func(*store.Tx) error) error {
 	return a.write(ctx, func(tx *store.Tx) error {
-		before, err := a.anyAdmin(tx)
+		before, err := concerned(tx)
 		if err != nil {
 			return err
 		}
@@ -36,9 +37,34 @@ func (a *Accounts) keepAdmin(ctx context.Context, fn func(*store.Tx) error) erro
 	})
 }
 
+// anyAdmin reports whether anybody holds admin:write.
 func (a *Accounts) anyAdmin(tx *store.Tx) (bool, error) {
-	return tx.Held(localRealm, covering(adminResource), []string{adminWrites, "*"}, a.defaultRoles)
+	return tx.Held(localRealm, covering(adminResource), administering, a.defaultRoles)
 }
+
+// isAdmin reports whether one does, so that nobody else is looked at where it isn't about an admin.
+func (a *Accounts) isAdmin(tx *store.Tx, user *store.Account) (bool, error) {
+	if user.Disabled {
+		return false, nil
+	}
+	if permissionsOf(slices.Concat(user.Permissions, user.RolePermissions)).Has(adminResource, adminWrites) {
+		return true, nil
+	}
+	return tx.RolesHold(a.defaultRoles, covering(adminResource), administering)
+}
+
+// byRole reports whether anybody holds admin:write where the role gives it: other roles take nothing with them.
+func (a *Accounts) byRole(name string) func(*store.Tx) (bool, error) {
+	return func(tx *store.Tx) (bool, error) {
+		if hold, err := tx.RolesHold([]string{name}, covering(adminResource), administering); err != nil || !hold {
+			return false, err
+		}
+		return a.anyAdmin(tx)
+	}
+}
+
+// administering are the actions whose grants cover admin:write.
+var administering = []string{adminWrites, "*"}
 
 // covering are the resources whose grants cover the given one, as [auth.Permissions.Has] says: itself, and each of its
 // beginnings with a * behind it.

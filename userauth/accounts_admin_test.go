@@ -124,6 +124,10 @@ func TestWhatMakesAnotherAdmin(t *testing.T) {
 	if err := a.DeleteRole(t.Context(), "member"); !errors.Is(err, userauth.ErrLastAdmin) {
 		t.Errorf("the role of all: got %v, want ErrLastAdmin", err)
 	}
+	s.disable("bob")
+	if err := a.Delete(t.Context(), "ann"); !errors.Is(err, userauth.ErrLastAdmin) {
+		t.Errorf("the last one who has the role of all: got %v, want ErrLastAdmin", err)
+	}
 	s.change("ann", userauth.AccountChange{Grant: adminWrites})
 	if err := a.DeleteRole(t.Context(), "member"); err != nil {
 		t.Error(err)

@@ -33,12 +33,18 @@ func (a *Accounts) Change(ctx context.Context, username string, c AccountChange)
 	if err := a.rolesExist(ctx, "remove_roles", c.RemoveRoles); err != nil {
 		return Account{}, err
 	}
-	write := a.write
-	if c.takes() {
-		write = a.keepAdmin
+	concerned := func(tx *store.Tx) (bool, error) {
+		if !c.takes() {
+			return false, nil
+		}
+		user, err := tx.AccountByKey(localRealm, key)
+		if err != nil {
+			return false, err
+		}
+		return a.isAdmin(tx, user)
 	}
 	var changed *store.Account
-	err = write(ctx, func(tx *store.Tx) error { // may run more than once
+	err = a.keepAdmin(ctx, concerned, func(tx *store.Tx) error { // may run more than once
 		user, err := tx.AccountByKey(localRealm, key)
 		if err != nil {
 			return err

@@ -91,7 +91,14 @@ func (a *Accounts) Delete(ctx context.Context, username string) error {
 	if err != nil {
 		return err
 	}
-	err = a.keepAdmin(ctx, func(tx *store.Tx) error { return tx.DeleteUser(user.ID) })
+	concerned := func(tx *store.Tx) (bool, error) {
+		now, err := tx.Account(user.ID)
+		if err != nil {
+			return false, err
+		}
+		return a.isAdmin(tx, now)
+	}
+	err = a.keepAdmin(ctx, concerned, func(tx *store.Tx) error { return tx.DeleteUser(user.ID) })
 	return failure(naming(username), err)
 }
 

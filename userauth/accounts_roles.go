@@ -58,7 +58,7 @@ func (a *Accounts) PutRole(ctx context.Context, r Role) (Role, error) {
 		return Role{}, err
 	}
 	row := store.Role{Name: r.Name, Description: r.Description, Permissions: storePermissions(r.Permissions)}
-	err := a.keepAdmin(ctx, func(tx *store.Tx) (err error) {
+	err := a.keepAdmin(ctx, a.byRole(r.Name), func(tx *store.Tx) (err error) {
 		row.Version, err = tx.PutRole(row, r.Version)
 		return err
 	})
@@ -75,7 +75,7 @@ func (a *Accounts) DeleteRole(ctx context.Context, name string) error {
 	if nameProblem(name) != "" {
 		return fmt.Errorf("%w: %s", ErrNotFound, doing)
 	}
-	return failure(doing, a.keepAdmin(ctx, func(tx *store.Tx) error { return tx.DeleteRole(name) }))
+	return failure(doing, a.keepAdmin(ctx, a.byRole(name), func(tx *store.Tx) error { return tx.DeleteRole(name) }))
 }
 
 func roleOf(row store.Role) Role {

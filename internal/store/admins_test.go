@@ -19,7 +19,9 @@ func TestHeld(t *testing.T) {
 		{"by a wildcard that was asked for", func(tx *store.Tx) error { return tx.Grant(1, []store.Permission{{"*", "*"}}) }, true},
 		{"by a wildcard that wasn't", func(tx *store.Tx) error { return tx.Grant(1, []store.Permission{{"a*", "*"}}) }, false},
 		{"another action", func(tx *store.Tx) error { return tx.Grant(1, []store.Permission{{"admin", "read"}}) }, false},
-		{"in another case", func(tx *store.Tx) error { return tx.Grant(1, []store.Permission{{"ADMIN", "write"}, {"admin ", "write"}}) }, false},
+		{"in another case", func(tx *store.Tx) error {
+			return tx.Grant(1, []store.Permission{{"ADMIN", "write"}, {"admin ", "write"}})
+		}, false},
 		{"disabled", func(tx *store.Tx) error {
 			if err := tx.Grant(1, []store.Permission{admin}); err != nil {
 				return err
@@ -86,6 +88,20 @@ func TestHeldByEverybody(t *testing.T) {
 	if !held("other", "r") || held("other") || held() {
 		t.Error("want it held by the role of all alone")
 	}
+	write(t, d, func(tx *store.Tx) error {
+		for _, tc := range []struct {
+			roles, resources, actions []string
+			want                      bool
+		}{
+			{[]string{"other", "r"}, []string{"*", "admin"}, []string{"write"}, true}, {[]string{"other"}, []string{"admin"}, []string{"write"}, false}, {[]string{"r"}, []string{"admin"}, []string{"read"}, false},
+			{[]string{"r"}, []string{"Admin"}, []string{"write"}, false}, {nil, []string{"admin"}, []string{"write"}, false},
+		} {
+			if got, err := tx.RolesHold(tc.roles, tc.resources, tc.actions); err != nil || got != tc.want {
+				t.Errorf("%+v: got %t, %v", tc, got, err)
+			}
+		}
+		return nil
+	})
 	write(t, d, func(tx *store.Tx) error { return tx.SetDisabled(ann, true) })
 	if held("r") {
 		t.Error("held by who is disabled")
