@@ -135,6 +135,26 @@ func TestWhatMakesAnotherAdmin(t *testing.T) {
 	s.change("ann", userauth.AccountChange{Revoke: adminWrites, Grant: auth.Permissions{"*": {"*"}}})
 }
 
+// Whoever holds it by a wildcard is an admin like any other.
+func TestAnotherAdminByAWildcard(t *testing.T) {
+	t.Parallel()
+	a, _ := newAccounts(t)
+	for i, p := range []auth.Permissions{adminWrites, {"admin": {"*"}}, {"admin*": {"write"}}, {"adm*": {"*"}}, {"*": {"*"}}} {
+		if _, err := a.Add(t.Context(), userauth.NewAccount{Username: fmt.Sprint("admin", i), Permissions: p}); err != nil {
+			t.Fatal(err)
+		}
+		if i == 0 {
+			continue
+		}
+		if err := a.Delete(t.Context(), fmt.Sprint("admin", i-1)); err != nil {
+			t.Errorf("beside one who holds %s: got %v", p, err)
+		}
+		if err := a.Delete(t.Context(), fmt.Sprint("admin", i)); !errors.Is(err, userauth.ErrLastAdmin) {
+			t.Errorf("who holds %s: got %v, want ErrLastAdmin", p, err)
+		}
+	}
+}
+
 // two admins who remove each other at once, each at another instance.
 func TestOfAdminsWhoRemoveEachOtherOneStays(t *testing.T) {
 	t.Parallel()

@@ -91,7 +91,7 @@ func TestUsersAPI(t *testing.T) {
 			t.Errorf("something has changed: %s", got)
 		}
 	})
-	t.Run("X-05 X-06 X-17 a change is what it names", func(t *testing.T) {
+	t.Run("U-19 X-05 X-10 X-16 X-17 a change is what it names", func(t *testing.T) {
 		t.Parallel()
 		s, _ := adminSite(t)
 		root := s.in("root")
@@ -103,7 +103,7 @@ func TestUsersAPI(t *testing.T) {
 		}
 		for _, body := range []string{
 			`{"permissions":{"admin":["*"]}}`, `{"roles":["editor"]}`, `{"username":"zoe"}`, `{"password":"` + nextPassword + `"}`, `{"id":"user:1"}`, `{"grant":[]}`, `{"GRANT":{}}`,
-			`{"grant":{"a":["b"]},"revoke":{"a":["b"]}}`, `{"add_roles":["nobody"],"grant":{"a":["b"]}}`, `{"grant":{"a":[""]}}`, `{"created":"2020-01-01T00:00:00Z"}`, `{"name":"a\u0000b"}`,
+			`{"grant":{"a":["b"]},"revoke":{"a":["b"]}}`, `{"add_roles":["nobody"],"grant":{"a":["b"]}}`, `{"grant":{"a":[""]}}`, `{"email":"a@b.example"}`, `{"created":"2020-01-01T00:00:00Z"}`, `{"name":"a\u0000b"}`,
 		} {
 			if got := root.json("PATCH", "/auth/users/alice", body); got.Status != http.StatusBadRequest || dump(t, s.db) != before {
 				t.Errorf("%s: got %d %s, want 400 and nothing changed", body, got.Status, got.Body)

@@ -441,6 +441,9 @@ func TestFormsTakeTheirOwnFieldsAlone(t *testing.T) {
 			t.Errorf("%s: got %d %s", name, got.Status, got.text())
 		}
 	}
+	if got := root.post("/auth/roles", url.Values{"name": {"editor"}, "version": {"1"}}); got.Status != http.StatusConflict {
+		t.Errorf("a new role of an old one's name: got %d, want 409", got.Status)
+	}
 	for _, path := range []string{"/auth/roles", "/auth/users/alice/edit", "/auth/roles/editor/edit"} {
 		if got := root.json("POST", path, `{"name":"x"}`); got.Status != http.StatusUnsupportedMediaType {
 			t.Errorf("JSON to %s: got %d, want 415", path, got.Status)
