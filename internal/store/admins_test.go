@@ -4,10 +4,12 @@ import (
 	"testing"
 
 	"github.com/ostiary/auth/internal/store"
+	"github.com/ostiary/auth/internal/store/storetest"
 )
 
-func TestHeld(t *testing.T) {
-	t.Parallel()
+func TestHeld(t *testing.T) { storetest.Each(t, testHeld) }
+
+func testHeld(t *testing.T, on storetest.Engine) {
 	admin := store.Permission{Resource: "admin", Action: "write"}
 	for _, tc := range []struct {
 		name string
@@ -45,7 +47,7 @@ func TestHeld(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			d, _, _ := open(t)
+			d, _, _ := open(t, on)
 			addUser(t, d, "ann")
 			write(t, d, func(tx *store.Tx) error {
 				_, err := tx.PutRole(store.Role{Name: "r", Permissions: []store.Permission{admin}}, 0)
@@ -66,9 +68,10 @@ func TestHeld(t *testing.T) {
 }
 
 // A role that everybody has makes nobody an admin where there is nobody.
-func TestHeldByEverybody(t *testing.T) {
-	t.Parallel()
-	d, _, _ := open(t)
+func TestHeldByEverybody(t *testing.T) { storetest.Each(t, testHeldByEverybody) }
+
+func testHeldByEverybody(t *testing.T, on storetest.Engine) {
+	d, _, _ := open(t, on)
 	held := func(shared ...string) (got bool) {
 		t.Helper()
 		write(t, d, func(tx *store.Tx) (err error) {
