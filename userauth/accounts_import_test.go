@@ -107,6 +107,7 @@ func TestImportRefuses(t *testing.T) {
 		"a role that doesn't exist":                 {userauth.ImportedAccount{Username: "eve", Roles: []string{"reader", "editor"}}, "roles", nil},
 		"a role that nobody can make":               {userauth.ImportedAccount{Username: "eve", Roles: []string{"\x00"}}, "roles", nil},
 		"permissions on nothing":                    {userauth.ImportedAccount{Username: "eve", Permissions: auth.Permissions{"": {"read"}}}, "permissions", nil},
+		"a permission that holds a NUL":             {userauth.ImportedAccount{Username: "eve", Permissions: auth.Permissions{"a\x00": {"read"}}}, "permissions", nil},
 		"a profile that is too long":                {userauth.ImportedAccount{Username: "eve", Profile: auth.UserUpdate{Workspace: &long}}, "workspace", nil},
 		"a time to come":                            {userauth.ImportedAccount{Username: "eve", Created: time.Now().Add(time.Hour)}, "created", nil},
 		"a time before all times":                   {userauth.ImportedAccount{Username: "eve", Created: time.Unix(-1, 0)}, "created", nil},

@@ -28,8 +28,11 @@ func (t *Tx) AddUser(u User) (id int64, err error) {
 
 // HasKey reports whether the realm has a user with the key, for less than [Tx.AccountByKey] costs.
 func (t *Tx) HasKey(realm, key string) (bool, error) {
-	n, err := t.number("looking for a user", "SELECT COUNT(*) FROM auth_users WHERE realm = ? AND username_key = ?", realm, key)
-	return n > 0, err
+	_, err := t.number("looking for a user", "SELECT id FROM auth_users WHERE realm = ? AND username_key = ?", realm, key)
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // DeleteUser deletes a user, with all permissions, roles, external identities and sessions.

@@ -52,8 +52,8 @@ func testAddUser(t *testing.T, on storetest.Engine) {
 		"the longest, and more":     {store.User{Key: strings.Repeat("x", 1024) + "y"}, store.ErrInvalid},
 	} {
 		err := d.Write(t.Context(), func(tx *store.Tx) error {
-			if has, err := tx.HasKey(test.user.Realm, test.user.Key); err != nil || has != (test.want != nil) {
-				t.Errorf("%s: got %t, %v, want it to be there: %t", name, has, err, test.want != nil)
+			if has, err := tx.HasKey(test.user.Realm, test.user.Key); err != nil || has != (test.want == store.ErrExists) {
+				t.Errorf("%s: got %t, %v, want it to be there: %t", name, has, err, test.want == store.ErrExists)
 			}
 			id, err := tx.AddUser(test.user)
 			if (id == 0) != (err != nil) {

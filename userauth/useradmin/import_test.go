@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ostiary/auth/internal/store/storetest"
 	main "github.com/ostiary/auth/userauth/useradmin"
 )
 
@@ -249,4 +250,56 @@ func TestListSearches(t *testing.T) {
 			t.Errorf("%q as JSON: got %d, %v, want %d", search, len(list), err, want)
 		}
 	}
+}
+
+// D-11: on every engine the same import has the same outcome.
+func TestImportOnEveryEngine(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, on storetest.Engine) {
+		d, db := newDesk(t), on.New(t)
+		run := func(want int, stdin string, args ...string) string {
+			t.Helper()
+			r := d.runIn(t.Context(), db.URL, stdin, args...)
+			if r.code != want {
+				t.Fatalf("%q: got exit code %d, %s, want %d", args, r.code, r.stderr, want)
+			}
+			return r.stdout + r.stderr
+		}
+		run(0, "", "role", "set", "editor", "contents:*")
+		var lines []string
+		for i := range 150 {
+			lines = append(lines, fmt.Sprintf(`{"username":"Jürgen%03d","name":"🦊","password_hash":"%s","roles":["editor"],"permissions":{"notes":["read"]},"disabled":%t}`,
+				i, bcryptHash, i == 1))
+		}
+		good := lines[119]
+		lines[119] = `{"username":"JÜRGEN007"}`
+		if got := run(1, strings.Join(lines, "\n"), "import"); !strings.Contains(got, "line 120: exists already") || !strings.Contains(got, "100 users are stored") {
+			t.Errorf("got %q", got)
+		}
+		lines[119] = good
+		for _, args := range [][]string{{"import", "-skip-existing", "-dry-run"}, {"import", "-skip-existing"}} {
+			if got := run(0, strings.Join(lines, "\n"), args...); !strings.Contains(got, "50 users") || !strings.Contains(got, " 100\n") {
+				t.Errorf("%q: got %q", args, got)
+			}
+		}
+		var list []struct {
+			Username    string
+			Name        string
+			Roles       []string
+			Permissions map[string][]string
+			Disabled    bool
+		}
+		if err := json.Unmarshal([]byte(run(0, "", "list", "-json")), &list); err != nil || len(list) != 150 {
+			t.Fatalf("got %d users, %v, want 150", len(list), err)
+		}
+		for i, user := range list {
+			if user.Username != fmt.Sprintf("Jürgen%03d", i) || user.Name != "🦊" || fmt.Sprint(user.Roles, user.Permissions) != "[editor] map[notes:[read]]" || user.Disabled != (i == 1) {
+				t.Errorf("got %+v", user)
+			}
+		}
+		if got := strings.Count(run(0, "", "list", "-search", "JÜRGEN14"), "\n"); got != 10 {
+			t.Errorf("got %d lines of a search, want 10", got)
+		}
+		run(0, goodPassword, "verify-password", "jürgen149", "-password-stdin")
+		run(1, otherPassword, "verify-password", "jürgen149", "-password-stdin")
+	})
 }
