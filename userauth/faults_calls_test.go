@@ -141,10 +141,10 @@ func faultLDAP(_ context.Context, name, _ string) (*auth.Identity, error) {
 // faultPair is a site whose database breaks, and a sound one over the same file.
 func faultPair(t *testing.T) (s, other *site, faults *storetest.Faults) {
 	t.Helper()
-	s, faults, path := faultSite(t, func(c *userauth.Config) {
+	s, faults, base := faultSite(t, func(c *userauth.Config) {
 		c.Authenticators = []userauth.Authenticator{userauth.AuthenticatorFunc(faultLDAP)}
 	})
-	return s.listen(), faultOpen(t, path), faults
+	return s.listen(), faultOther(t, base), faults
 }
 
 // faultNew makes a case: a user with two sessions.

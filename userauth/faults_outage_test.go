@@ -56,8 +56,9 @@ var faultGuarded = []faultRoute{
 
 // D-01, D-02, D-03, W-16: while the database is down nobody is admitted on a state older than one second; the answer is 503
 // in time, never 401, and nothing changes. Then everything works again.
-func TestAnOutageAdmitsNobody(t *testing.T) {
-	t.Parallel()
+func TestAnOutageAdmitsNobody(t *testing.T) { onEngines(t, testAnOutageAdmitsNobody) }
+
+func testAnOutageAdmitsNobody(t *testing.T) {
 	for name, breaks := range faultModes {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -163,7 +164,10 @@ func faultRecovers(t testing.TB, b *browser) {
 
 // D-01: open sockets and streams end with 1013 when an outage lasts too long.
 func TestAnOutageEndsWhatIsOpenAfterItsGrace(t *testing.T) {
-	t.Parallel()
+	onEngines(t, testAnOutageEndsWhatIsOpenAfterItsGrace)
+}
+
+func testAnOutageEndsWhatIsOpenAfterItsGrace(t *testing.T) {
 	const grace = 300 * time.Millisecond
 	for name, breaks := range faultModes {
 		t.Run(name, func(t *testing.T) {
@@ -194,7 +198,10 @@ func TestAnOutageEndsWhatIsOpenAfterItsGrace(t *testing.T) {
 
 // D-01: what survives an outage is checked when it is over: what was ended meanwhile, past this process, ends.
 func TestAfterAnOutageEverythingOpenIsChecked(t *testing.T) {
-	t.Parallel()
+	onEngines(t, testAfterAnOutageEverythingOpenIsChecked)
+}
+
+func testAfterAnOutageEverythingOpenIsChecked(t *testing.T) {
 	yes := true
 	ends := map[string]func(*userauth.Accounts) error{
 		"ended":    func(a *userauth.Accounts) error { _, err := a.EndSessions(t.Context(), "ended"); return err },
@@ -213,7 +220,7 @@ func TestAfterAnOutageEverythingOpenIsChecked(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			faultNoLeaks(t)
-			s, faults, path := faultSite(t, func(c *userauth.Config) { c.Auth.OutageGrace = time.Hour })
+			s, faults, base := faultSite(t, func(c *userauth.Config) { c.Auth.OutageGrace = time.Hour })
 			streams := s.faultStreams(auth.Permissions{"contents": {"write"}})
 			s.listen()
 			s.add("stays", siteWrites)
@@ -229,7 +236,7 @@ func TestAfterAnOutageEverythingOpenIsChecked(t *testing.T) {
 			breaks(faults)
 			faultMemoryLastsASecond(t, stays)
 			for _, end := range ends {
-				faultRevoke(t, path, end)
+				faultRevoke(t, base, end)
 			}
 			if left := len(s.left); left != 0 {
 				t.Errorf("%d sockets ended while nothing was known", left)
@@ -255,10 +262,11 @@ func TestAfterAnOutageEverythingOpenIsChecked(t *testing.T) {
 }
 
 // S-26: that the database couldn't be asked is never remembered, neither as "no such session" nor as a session.
-func TestAnErrorIsNeverRemembered(t *testing.T) {
-	t.Parallel()
-	s, faults, path := faultSite(t)
-	other := faultOpen(t, path)
+func TestAnErrorIsNeverRemembered(t *testing.T) { onEngines(t, testAnErrorIsNeverRemembered) }
+
+func testAnErrorIsNeverRemembered(t *testing.T) {
+	s, faults, base := faultSite(t)
+	other := faultOther(t, base)
 	other.add("ann", siteWrites)
 	for _, breaks := range faultModes {
 		ann := other.in("ann").faultAt(s) // s hasn't seen it yet

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"path/filepath"
 	"regexp"
 	"runtime"
 	"runtime/pprof"
@@ -26,18 +25,25 @@ import (
 // reading and five of writing. The rest is for a busy machine.
 const faultBound = 12 * time.Second
 
-// faultSite is a site whose database can be broken. path is the database's file, to reach it past the fault.
-func faultSite(t testing.TB, change ...func(*userauth.Config)) (s *site, faults *storetest.Faults, path string) {
+// faultSite is a site whose database can be broken. base is to reach it past the fault.
+func faultSite(t testing.TB, change ...func(*userauth.Config)) (s *site, faults *storetest.Faults, base *storetest.Database) {
 	t.Helper()
-	path = filepath.Join(t.TempDir(), "app.db")
-	db, faults := storetest.Open(t, path)
+	base = storetest.Of(t).New(t)
+	db, faults := base.Open(t)
 	s = siteOver(t, db, change...)
 	s.faulty.Store(true)
 	t.Cleanup(faults.Heal) // or it couldn't be closed
-	return s, faults, path
+	return s, faults, base
 }
 
-// faultOpen is the site of another process: its own connections and memory over the same file.
+// faultOther is the site of another process: its own connections and memory over the same database.
+func faultOther(t testing.TB, base *storetest.Database) *site {
+	t.Helper()
+	db, _ := base.Open(t)
+	return siteOver(t, db)
+}
+
+// faultOpen is the site of a process over the file at path.
 func faultOpen(t testing.TB, path string, change ...func(*userauth.Config)) *site {
 	t.Helper()
 	db, err := userauth.OpenSQLite(path)
@@ -144,13 +150,9 @@ func received1[T any](t testing.TB, c <-chan T) (v T) {
 }
 
 // faultRevoke ends things past the site, as another process does.
-func faultRevoke(t testing.TB, path string, act func(*userauth.Accounts) error) {
+func faultRevoke(t testing.TB, base *storetest.Database, act func(*userauth.Accounts) error) {
 	t.Helper()
-	db, err := userauth.OpenSQLite(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
+	db, _ := base.Open(t)
 	a, err := userauth.OpenAccountsWith(t.Context(), db, userauth.Policy{}, cheap(t))
 	if err != nil {
 		t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ostiary/auth/internal/store/storetest"
 	"github.com/ostiary/auth/userauth"
 )
 
@@ -74,7 +75,7 @@ func TestAKilledServerLosesNothingAcknowledged(t *testing.T) {
 
 func killMakeRole(t *testing.T, path string) {
 	t.Helper()
-	faultRevoke(t, path, func(a *userauth.Accounts) error {
+	faultRevoke(t, &storetest.Database{On: storetest.SQLite, Path: path}, func(a *userauth.Accounts) error {
 		putRole(t, a, "member", nil)
 		return nil
 	})
