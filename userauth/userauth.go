@@ -162,7 +162,7 @@ func (b *backend) open(ctx context.Context, cfg Config) (err error) {
 		DB: b.store, Realm: sessionRealm, Load: b.load, Bind: bind,
 		Idle: cfg.Idle, Lifetime: cfg.Lifetime, PerUser: cfg.SessionsPerUser, Cache: cfg.CacheSessions, Wake: cfg.Wake, Now: cfg.Auth.Now,
 		Ended: auth.ErrSessionEnded, Unavailable: auth.ErrUnavailable, Closed: http.ErrServerClosed,
-		Log: warn("sessions"), Also: b.tokens.CatchUp,
+		Log: warn("sessions"), Also: b.tokens,
 	})
 	if err != nil {
 		return fmt.Errorf("database: %w", err)

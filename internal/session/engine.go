@@ -63,9 +63,15 @@ type Config[I any] struct {
 	Ended, Unavailable, Closed error
 	// Log is told of failures that no caller sees. Nil: nobody.
 	Log func(doing string, err error)
-	// Also is called by Write once the change is applied here, before Write returns: to have another engine over the same
-	// database [Engine.CatchUp]. Nil: there is none.
-	Also func(ctx context.Context)
+	// Also is another engine over the same database: it has caught up with a change when Write returns, and Wake wakes it
+	// too. Nil: there is none.
+	Also Also
+}
+
+// Also is what an engine has another one do.
+type Also interface {
+	CatchUp(ctx context.Context)
+	WakeUp()
 }
 
 // An Engine serves the sessions of one realm. All methods may be called concurrently.
@@ -207,7 +213,7 @@ func (e *Engine[I]) Write(ctx context.Context, change func(tx *store.Tx) error) 
 	}
 	e.CatchUp(ctx)
 	if e.cfg.Also != nil {
-		e.cfg.Also(ctx)
+		e.cfg.Also.CatchUp(ctx)
 	}
 	return err
 }

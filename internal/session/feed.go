@@ -202,6 +202,8 @@ func (e *Engine[I]) poll(ctx context.Context) {
 		case _, open := <-wake:
 			if !open {
 				wake = nil // a closed channel would be received from without end
+			} else if e.cfg.Also != nil {
+				e.cfg.Also.WakeUp()
 			}
 		case <-ticker.C:
 		}

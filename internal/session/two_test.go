@@ -148,7 +148,7 @@ func TestWhatAlsoActsInAnotherEngine(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	other := f.engine(func(c *config) { c.Realm = "other" })
-	here := f.engine(func(c *config) { c.Also = other.CatchUp })
+	here := f.engine(func(c *config) { c.Also = other })
 	alice := user(t, here, "alice")
 	token := login(t, other, alice)
 	if p, err := here.Find(t.Context(), token); !errors.Is(err, errEnded) {

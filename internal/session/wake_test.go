@@ -36,3 +36,27 @@ func TestWakeReadsTheFeedAtOnce(t *testing.T) {
 		w.until(t, "told by a poll", currentIs(next, errEnded))
 	})
 }
+
+// What wakes an engine wakes the other one that it works with.
+func TestWakeReachesAnotherEngine(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, f *fixture) {
+		wake := make(chan struct{}, 1)
+		here := f.engine()
+		other, _ := f.otherProcess()
+		f.otherProcess(func(c *config) { c.Wake, c.Also = wake, other })
+		token := login(t, here, user(t, here, "alice"))
+		s := handle(t, other, token)
+		_, stop := watching(s)
+		defer stop()
+		synctest.Wait()
+		current(t, s, nil)
+
+		write(t, here, func(tx *store.Tx) error { _, err := tx.DeleteSession(hashOf(t, token)); return err })
+		synctest.Wait()
+		current(t, s, nil)
+		wake <- struct{}{}
+		synctest.Wait()
+		current(t, s, errEnded)
+	})
+}

@@ -15,7 +15,7 @@ func (e *Engine[I]) pin(s *Session[I]) *Session[I] {
 	if s.state.Load() == evicted {
 		s = e.revive(s)
 		e.doubt(s)
-		defer e.wakeUp()
+		defer e.WakeUp()
 	}
 	defer e.mu.Unlock()
 	u := s.user
@@ -71,10 +71,11 @@ func (e *Engine[I]) recheckSoon(s *Session[I]) {
 		e.doubt(s)
 	}
 	e.mu.Unlock()
-	e.wakeUp()
+	e.WakeUp()
 }
 
-func (e *Engine[I]) wakeUp() {
+// WakeUp has the feed read at once. It doesn't wait for that.
+func (e *Engine[I]) WakeUp() {
 	select {
 	case e.wake <- struct{}{}:
 	default: // awake
@@ -114,7 +115,7 @@ func (e *Engine[I]) recheck(ctx context.Context) {
 	for began := e.mono(); len(sessions) > 0; {
 		if e.mono()-began > int64(recheckTime) {
 			if failure == nil {
-				e.wakeUp() // the next turn goes on
+				e.WakeUp() // the next turn goes on
 			}
 			break
 		}

@@ -23,7 +23,7 @@ func newToken(user int64, name string) store.Session {
 func TestSessionsIn(t *testing.T) { storetest.Each(t, testSessionsIn) }
 
 func testSessionsIn(t *testing.T, on storetest.Engine) {
-	d, _, path := open(t, on)
+	d, _, base := open(t, on)
 	ann, bob, eve := addUser(t, d, "ann"), addUser(t, d, "bob"), addUser(t, d, "eve")
 	a, b, other := newToken(ann, "a"), newToken(bob, "b"), newToken(eve, "e")
 	a.Data, b.Expires = `{"name":"x"}`, 0 // expired
@@ -49,7 +49,7 @@ func testSessionsIn(t *testing.T, on storetest.Engine) {
 		user := addUser(t, d, fmt.Sprint("u", i))
 		many, all = append(many, user), append(all, newToken(user, fmt.Sprint(i)))
 	}
-	insertSessions(t, path, all)
+	insertSessions(t, base, all)
 	if got, err := d.SessionsIn(t.Context(), tokens, many); err != nil || len(got) != 450 {
 		t.Errorf("of many: got %d, %v, want 450", len(got), err)
 	}
