@@ -212,9 +212,10 @@ func TestNoRevokedTokenIsServed(t *testing.T) {
 }
 
 // K-07, D-01, D-02: a database that can't be asked neither lets a token in nor has it revoked, and says so.
-func TestTokensWithoutADatabase(t *testing.T) {
-	t.Parallel()
-	s, faults, path := faultSite(t)
+func TestTokensWithoutADatabase(t *testing.T) { onEngines(t, testTokensWithoutADatabase) }
+
+func testTokensWithoutADatabase(t *testing.T) {
+	s, faults, base := faultSite(t)
 	s.add("alice", siteReads)
 	text := s.everything("alice")
 	made := s.tokenNamed("alice", "all")
@@ -244,7 +245,7 @@ func TestTokensWithoutADatabase(t *testing.T) {
 	}
 	faults.Heal()
 	eventually(t, "the token is good again", func() bool { return s.browser().get("/", bearing(text)).Status == http.StatusOK })
-	if n := len(faultOpen(t, path).tokensOf("alice")); n != 1 {
+	if n := len(faultOther(t, base).tokensOf("alice")); n != 1 {
 		t.Errorf("got %d tokens, want the one from before", n)
 	}
 	if got := b.delete("/auth/tokens/" + made.ID); got.Status != http.StatusNoContent {
