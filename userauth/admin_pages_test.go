@@ -163,9 +163,9 @@ func TestAdminPages(t *testing.T) {
 		t.Parallel()
 		s, _ := adminSite(t)
 		rita := s.in("rita")
-		for _, path := range []string{"/auth/users", "/auth/users/alice", "/auth/roles", "/auth/roles/editor"} {
+		for _, path := range []string{"/auth/users", "/auth/users/alice", "/auth/users/alice/tokens", "/auth/roles", "/auth/roles/editor"} {
 			page := rita.navigate(path)
-			if page.Status != http.StatusOK || strings.Count(page.Body, `method="post"`) != 1 || strings.Contains(page.Body, "/delete") { // the one to sign out
+			if page.Status != http.StatusOK || strings.Count(page.Body, `method="post"`) != 1 || strings.Contains(page.Body, "/delete") || strings.Contains(page.Body, ">Revoke<") { // the one to sign out
 				t.Errorf("%s: got %d\n%s", path, page.Status, page.text())
 			}
 		}

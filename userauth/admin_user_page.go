@@ -27,7 +27,7 @@ func (b *backend) writeUser(w http.ResponseWriter, r *http.Request, a admin, typ
 	}
 	d, status := b.adminDocument(r, a, "", account.Username), http.StatusOK
 	if !writes {
-		d.Sections = []page.Section{userFacts(account), userSessions(sessions)}
+		d.Sections = []page.Section{userFacts(account), b.userSessions(account, sessions)}
 		page.WriteDocument(w, r, status, d)
 		return
 	}
@@ -42,7 +42,7 @@ func (b *backend) writeUser(w http.ResponseWriter, r *http.Request, a admin, typ
 		status, d.Message = refusal(typed.err, fields)
 		d.Failed = true
 	}
-	d.Sections = []page.Section{profile, access, userSessions(sessions)}
+	d.Sections = []page.Section{profile, access, b.userSessions(account, sessions)}
 	if len(sessions) > 0 {
 		end := &page.Form{Action: b.userPath(account.Username) + "/sessions/end", Submit: "Sign out everywhere", Danger: true}
 		d.Sections = append(d.Sections, page.Section{Note: "Ends all of these, and what was opened in them.", Form: end})
@@ -106,25 +106,26 @@ func (b *backend) userAccess(a Account, roles []Role, typed userForm) page.Secti
 }
 
 func (b *backend) userPassword(a Account) page.Section {
-	return page.Section{Heading: "Password", Note: "A new password ends all of the user's sessions.", Form: &page.Form{
+	return page.Section{Heading: "Password", Note: "A new password ends all of the user's sessions and API tokens.", Form: &page.Form{
 		Action: b.userPath(a.Username) + "/password", Submit: "Set password",
 		Hidden: []page.Field{{Name: "username", Value: a.Username, Autocomplete: "username"}}, // for password managers: whose it is
 		Fields: []page.Field{{Name: "password", Label: "New password", Type: "password", Autocomplete: "new-password", Help: b.passwordHelp()}},
 	}}
 }
 
-func userSessions(sessions []Session) page.Section {
+func (b *backend) userSessions(a Account, sessions []Session) page.Section {
 	table := &page.Table{Caption: "Where this user is signed in", Columns: []string{"Browser", "Address", "Signed in", "Last used"}, Empty: "This user is signed in nowhere."}
 	for _, s := range sessions {
 		table.Rows = append(table.Rows, page.Row{Cells: []string{browserName(s.Agent), s.Address, ago(s.Created), ago(s.Seen)}})
 	}
-	return page.Section{Heading: "Sessions", Table: table}
+	tokens := []page.Link{{Text: "API tokens", URL: b.userPath(a.Username) + "/tokens"}}
+	return page.Section{Heading: "Sessions", Table: table, Links: tokens}
 }
 
 // userDoor keeps the user out, for a time or for good.
 func (b *backend) userDoor(a Account) page.Section {
 	edit, value, submit := b.userPath(a.Username)+"/edit", "true", "Disable"
-	note := "Who is disabled may not sign in, and has no session. Everything else stays as it is."
+	note := "Who is disabled may not sign in, and has no session and no API token. Everything else stays as it is."
 	if a.Disabled {
 		value, submit, note = "false", "Enable", "This user is disabled: an enabled user may sign in again."
 	}
@@ -149,7 +150,7 @@ func (b *backend) writeDeleteUser(w http.ResponseWriter, r *http.Request, a admi
 	d := b.adminDocument(r, a, "", "Delete "+account.Username+"?")
 	d.Message, d.Failed = message, message != ""
 	d.Sections = []page.Section{{
-		Note:  "The user goes with everything of the user's: profile, roles, permissions and sessions. It can't be undone.",
+		Note:  "The user goes with everything of the user's: profile, roles, permissions, sessions and API tokens. It can't be undone.",
 		Form:  &page.Form{Action: b.userPath(account.Username) + "/delete", Submit: "Delete " + account.Username, Danger: true},
 		Links: []page.Link{{Text: "Keep " + account.Username, URL: b.userPath(account.Username)}},
 	}}

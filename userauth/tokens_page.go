@@ -37,7 +37,12 @@ func (b *backend) writeTokens(w http.ResponseWriter, r *http.Request, status int
 			Note: "Copy it now to where it is used: it is never shown again. Programs send it with each request, in the header “Authorization: Bearer ost_…”.",
 		})
 	}
-	doc.Sections = append(doc.Sections, page.Section{Table: b.tokenTable(d, list)}, tokenForm(d, p.fields))
+	doc.Sections = append(doc.Sections, page.Section{Table: b.tokenTable(d, list)})
+	if d.looks {
+		page.WriteDocument(w, r, status, doc)
+		return
+	}
+	doc.Sections = append(doc.Sections, tokenForm(d, p.fields))
 	if p.problem != nil {
 		doc.Message, doc.Failed = onPage(p.problem, doc.Sections[len(doc.Sections)-1].Form.Fields), true
 	}
@@ -47,10 +52,11 @@ func (b *backend) writeTokens(w http.ResponseWriter, r *http.Request, status int
 func (b *backend) tokenTable(d tokenDesk, list []listedToken) *page.Table {
 	table := &page.Table{Caption: "Tokens", Columns: []string{"Name", "May do", "Made", "Last used", "Ends"}, Empty: "There are no tokens."}
 	for _, t := range list {
-		table.Rows = append(table.Rows, page.Row{
-			Cells: []string{t.Name, t.mayDo(), ago(t.Created), agoOrNever(t.Used), agoOrNever(t.Expires)},
-			Acts:  []page.Form{{Action: d.path + "/" + url.PathEscape(t.ID) + "/end", Submit: "Revoke", Danger: true}},
-		})
+		row := page.Row{Cells: []string{t.Name, t.mayDo(), ago(t.Created), agoOrNever(t.Used), agoOrNever(t.Expires)}}
+		if !d.looks {
+			row.Acts = []page.Form{{Action: d.path + "/" + url.PathEscape(t.ID) + "/end", Submit: "Revoke", Danger: true}}
+		}
+		table.Rows = append(table.Rows, row)
 	}
 	return table
 }

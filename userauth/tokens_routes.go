@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"net/url"
 	"strconv"
 	"time"
 
@@ -23,6 +22,7 @@ type tokenDesk struct {
 	by       *[32]byte // the session that asks; nil: an admin's request
 	id       string    // who asks, for the log
 	username string
+	looks    bool          // may only look
 	page     page.Document // without sections
 }
 
@@ -40,23 +40,22 @@ func (b *backend) ownTokens(serve func(http.ResponseWriter, *http.Request, token
 // adminTokens serves those of the user in the path to whoever may do action to "admin". That may be another backend's
 // user, or an API token: who holds admin:write can give any right to anybody in any case.
 func (b *backend) adminTokens(action string, serve func(http.ResponseWriter, *http.Request, tokenDesk)) http.HandlerFunc {
-	guarded := b.auth.CurrentUser(auth.Permissions{"admin": {action}})(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		admin, ok := auth.IdentityFrom(r.Context())
-		if !ok { // ended just now
-			b.writeError(w, r, auth.ErrSessionEnded)
-			return
-		}
+	return b.admins(action, func(w http.ResponseWriter, r *http.Request, a admin) {
 		user, err := b.accounts.find(r.Context(), r.PathValue("username"))
 		if err != nil {
 			b.writeError(w, r, err)
 			return
 		}
-		d := page.Document{Title: "API tokens of " + user.Username, User: admin.User.DisplayName, Logout: b.path("/logout")}
-		d.Links = []page.Link{{Text: "Back", URL: b.mount.Root()}}
-		path := b.path("/users/" + url.PathEscape(user.Username) + "/tokens")
-		serve(w, r, tokenDesk{user: user.ID, path: path, id: admin.ID, username: admin.User.Username, page: d})
-	}))
-	return guarded.ServeHTTP
+		writes, err := b.mayAdminister(r, a.session, adminWrites)
+		if err != nil {
+			b.writeError(w, r, err)
+			return
+		}
+		serve(w, r, tokenDesk{
+			user: user.ID, path: b.userPath(user.Username) + "/tokens",
+			id: a.id, username: a.user.Username, looks: !writes, page: b.adminDocument(r, a, "", "API tokens of "+user.Username),
+		})
+	})
 }
 
 // listedToken is a token with what it gives now.
