@@ -438,6 +438,15 @@ func TestTokensOfUsersByAdmins(t *testing.T) {
 		}
 		refused(t, "a reading token", script.json(http.MethodPost, path, `{"name":"y"}`, reader), http.StatusForbidden)
 		refused(t, "a reading token", script.do(http.MethodDelete, path+"/"+made.ID, "", reader), http.StatusForbidden)
+		// And so do users and roles.
+		if got := script.json(http.MethodPatch, "/auth/users/backup", `{"name":"Nightly"}`, admin); got.Status != http.StatusOK {
+			t.Errorf("got %d %s", got.Status, got.Body)
+		}
+		if list := script.get("/auth/users", reader); list.Status != http.StatusOK {
+			t.Errorf("got %d", list.Status)
+		}
+		refused(t, "a reading token", script.json(http.MethodPatch, "/auth/users/backup", `{"name":"Daily"}`, reader), http.StatusForbidden)
+		s.add("another", auth.Permissions{"admin": {"*"}}) // or root would be the last one
 		s.change("root", userauth.AccountChange{Revoke: auth.Permissions{"admin": {"write"}}})
 		refused(t, "its owner may no longer", script.json(http.MethodPost, path, `{"name":"y"}`, admin), http.StatusForbidden)
 		if n := len(s.tokensOf("backup")); n != 1 {
