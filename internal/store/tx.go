@@ -118,7 +118,8 @@ func (t *Tx) run(doing, query string, args ...any) (int64, error) {
 	return n, failed(doing, err)
 }
 
-// query runs a statement and calls scan for each row; scan must not use the transaction.
+// query runs a statement and calls scan for each row; scan must not use the transaction. For a text that no row can hold
+// there is no row, not even one that counts others.
 func (t *Tx) query(doing, query string, args []any, scan func(*sql.Rows) error) error {
 	if t.broken != nil {
 		return failed(doing, t.broken)
