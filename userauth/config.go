@@ -15,7 +15,8 @@ import (
 // Config configures [New]. Only DB has no default.
 type Config struct {
 	Auth auth.Config
-	// DB holds users, roles and sessions; see [OpenSQLite]. The caller closes it, after Close. Its driver must end a call
+	// DB holds users, roles and sessions: SQLite (see [OpenSQLite]), PostgreSQL (opened by the driver "pgx" or "postgres"),
+	// MySQL or MariaDB ("mysql"). It must be the primary, no replica that lags. The caller closes it, after Close. Its driver must end a call
 	// when the call's context does: a database that hangs would else hold requests for as long.
 	DB *sqlx.DB
 	// Authenticators know passwords that DB doesn't: an LDAP server's, for instance. They are asked in order where DB has

@@ -1,5 +1,5 @@
 // Package userauth knows users by name and password, and keeps them with their permissions, roles and sessions in a SQL
-// database: for a team. SQLite is built in and needs no server.
+// database: for a team. SQLite is built in and needs no server; over PostgreSQL, MySQL or MariaDB several instances share them.
 //
 //	db, err := userauth.OpenSQLite("app.db")
 //	users, err := userauth.New(ctx, userauth.Config{DB: db})

@@ -9,7 +9,7 @@ import (
 	"github.com/jmoiron/sqlx"
 )
 
-// mysql is MySQL 8 and MariaDB 10.5 or newer, with InnoDB's tables.
+// mysql is MySQL and MariaDB, with InnoDB's tables.
 var mysql = dialect{
 	bind: sqlx.QUESTION,
 	// Binary types compare bytes, also blanks at the end, and take no part in the connection's character set. 1024 bytes
