@@ -22,6 +22,7 @@ func everything(t *testing.T, d *store.DB) map[string]func(ctx context.Context) 
 			return err
 		}
 		tx.AddRoles(ann, []string{"r"})
+		tx.AddInvitation(newInvitation("a", ann))
 		return tx.PutExternal(store.External{Issuer: "i", Subject: "s", User: ann})
 	})
 	if _, err := d.Secret(t.Context(), "key", func() []byte { return []byte("secret") }); err != nil {
@@ -40,8 +41,13 @@ func everything(t *testing.T, d *store.DB) map[string]func(ctx context.Context) 
 		"External":        func(ctx context.Context) error { _, err := d.External(ctx, "i", "s"); return err },
 		"Roles":           func(ctx context.Context) error { _, err := d.Roles(ctx); return err },
 		"Role":            func(ctx context.Context) error { _, err := d.Role(ctx, "r"); return err },
-		"Feed":            func(ctx context.Context) error { _, _, err := d.Feed(ctx, 0, 10); return err },
-		"Touch":           func(ctx context.Context) error { return d.Touch(ctx, map[[32]byte]int64{s.Hash: 1}) },
+		"Invitations":     func(ctx context.Context) error { _, err := d.Invitations(ctx, 1000); return err },
+		"Invitation": func(ctx context.Context) error {
+			_, err := d.Invitation(ctx, newInvitation("a", ann).Hash, 1000)
+			return err
+		},
+		"Feed":  func(ctx context.Context) error { _, _, err := d.Feed(ctx, 0, 10); return err },
+		"Touch": func(ctx context.Context) error { return d.Touch(ctx, map[[32]byte]int64{s.Hash: 1}) },
 		"Purge": func(ctx context.Context) error {
 			_, err := d.Purge(ctx, map[string]int64{"userauth": 0}, 0, 10)
 			return err

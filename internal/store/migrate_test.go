@@ -157,13 +157,14 @@ func testUnusableDatabases(t *testing.T, on storetest.Engine) {
 			fmt.Sprintf("INSERT INTO auth_schema_migrations VALUES (%d, '9999_later', 0)", last+1),
 			fmt.Sprintf("version %d, this program knows up to %d", last+1, last),
 		},
-		"a migration of another program": {"UPDATE auth_schema_migrations SET name = '0001_other' WHERE version = 1", "0001_other"},
-		"a missing migration":            {"DELETE FROM auth_schema_migrations WHERE version = 1", ""},
-		"a missing table":                {"DROP TABLE auth_user_permissions", "auth_user_permissions"},
-		"a missing column":               {"ALTER TABLE auth_users DROP COLUMN disabled", "disabled"},
-		"a missing column of a role":     {"ALTER TABLE auth_roles DROP COLUMN description", "description"},
-		"a missing table of secrets":     {"DROP TABLE auth_secrets", "auth_secrets"},
-		"our table before any migration": {"DROP TABLE auth_schema_migrations", "already exists"},
+		"a migration of another program":  {"UPDATE auth_schema_migrations SET name = '0001_other' WHERE version = 1", "0001_other"},
+		"a missing migration":             {"DELETE FROM auth_schema_migrations WHERE version = 1", ""},
+		"a missing table":                 {"DROP TABLE auth_user_permissions", "auth_user_permissions"},
+		"a missing column":                {"ALTER TABLE auth_users DROP COLUMN disabled", "disabled"},
+		"a missing column of a role":      {"ALTER TABLE auth_roles DROP COLUMN description", "description"},
+		"a missing column of invitations": {"ALTER TABLE auth_invitations DROP COLUMN note", "note"},
+		"a missing table of secrets":      {"DROP TABLE auth_secrets", "auth_secrets"},
+		"our table before any migration":  {"DROP TABLE auth_schema_migrations", "already exists"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
