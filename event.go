@@ -33,6 +33,8 @@ const (
 	EventTokenMade   EventKind = "token_made"  // an API token was made, by its owner or an admin
 	EventTokenEnded  EventKind = "token_ended" // an API token was revoked
 	EventAdmin       EventKind = "admin"       // users or roles were changed by an admin
+	EventRegistered  EventKind = "registered"  // somebody has made an account of their own
+	EventRefused     EventKind = "refused"     // an attempt to register that came to nothing
 	EventWarning     EventKind = "warning"     // a setting that is allowed and dangerous, or that keeps browsers out
 )
 
@@ -83,7 +85,8 @@ func (e Event) level() slog.Level {
 	switch e.Kind {
 	case EventUnknown:
 		return slog.LevelDebug
-	case EventLogin, EventLogout, EventEnded, EventUpdated, EventPassword, EventRevoked, EventTokenMade, EventTokenEnded, EventAdmin:
+	case EventLogin, EventLogout, EventEnded, EventUpdated, EventPassword, EventRevoked, EventTokenMade, EventTokenEnded, EventAdmin,
+		EventRegistered:
 		return slog.LevelInfo
 	case EventFault:
 		return slog.LevelError

@@ -14,6 +14,12 @@ import (
 // Add makes a user, whole or not at all. A name that is taken in any spelling is [ErrExists], a role that doesn't exist
 // an [*auth.FieldError] that names it.
 func (a *Accounts) Add(ctx context.Context, n NewAccount) (Account, error) {
+	account, err := a.add(ctx, n, insert)
+	return account, failure(naming(n.Username), err)
+}
+
+// add makes the user by insert, which runs in the transaction. Its error is still to be told by failure.
+func (a *Accounts) add(ctx context.Context, n NewAccount, insert func(*store.Tx, store.User, NewAccount) (*store.Account, error)) (Account, error) {
 	u, err := a.newUser(ctx, n, a.hash)
 	if err != nil {
 		return Account{}, err
@@ -24,7 +30,7 @@ func (a *Accounts) Add(ctx context.Context, n NewAccount) (Account, error) {
 		return err
 	})
 	if err != nil {
-		return Account{}, failure(naming(n.Username), err)
+		return Account{}, err
 	}
 	return accountOf(made), nil
 }

@@ -29,7 +29,8 @@ func failure(doing string, err error) error {
 		return nil
 	case errors.As(err, &field):
 		return field
-	case errors.Is(err, ErrNotFound), errors.Is(err, ErrExists), errors.Is(err, ErrChanged), errors.Is(err, ErrLastAdmin):
+	case errors.Is(err, ErrNotFound), errors.Is(err, ErrExists), errors.Is(err, ErrChanged), errors.Is(err, ErrLastAdmin),
+		errors.Is(err, auth.ErrUnavailable):
 		return err
 	case errors.Is(err, store.ErrNotFound):
 		return fmt.Errorf("%w: %s", ErrNotFound, doing)

@@ -47,14 +47,19 @@ func (a *Accounts) VerifyPassword(ctx context.Context, username, pass string) (b
 
 // hash is of a password that the policy takes.
 func (a *Accounts) hash(ctx context.Context, username, pass string) (password.Hash, error) {
-	if err := a.policy.Check(pass, username); err != nil {
-		var problem *password.PolicyError
-		if errors.As(err, &problem) {
-			return password.Hash{}, &auth.FieldError{Field: "password", Problem: problem.Problem}
-		}
-		return password.Hash{}, failure("checking the password", err)
+	if err := a.checkPassword(username, pass); err != nil {
+		return password.Hash{}, err
 	}
 	return a.hashAny(ctx, username, pass)
+}
+
+func (a *Accounts) checkPassword(username, pass string) error {
+	err := a.policy.Check(pass, username)
+	var problem *password.PolicyError
+	if errors.As(err, &problem) {
+		return &auth.FieldError{Field: "password", Problem: problem.Problem}
+	}
+	return failure("checking the password", err)
 }
 
 // hashAny is of a password that was generated: the policy is about those that people make up.

@@ -81,7 +81,7 @@ func (b *backend) administer(r *http.Request, a admin, done string, act func() e
 
 // adminLinks are those of the navigation.
 func (b *backend) adminLinks(here string) (links []page.Link) {
-	for _, l := range []page.Link{{Text: "Users", URL: "/users"}, {Text: "Roles", URL: "/roles"}} {
+	for _, l := range []page.Link{{Text: "Users", URL: "/users"}, {Text: "Roles", URL: "/roles"}, {Text: "Invitations", URL: "/invitations"}} {
 		links = append(links, page.Link{Text: l.Text, URL: b.path(l.URL), Current: l.URL == here})
 	}
 	return links
@@ -111,6 +111,7 @@ var doneNotes = map[string]string{
 	"deleted":      "The user was deleted.",
 	"role-added":   "The role was added.",
 	"role-deleted": "The role was deleted.",
+	"withdrawn":    "The invitation was withdrawn: its link is worth nothing now.",
 }
 
 // refusal is what a page says of an err that its reader can do something about, and the status of that; 0: of none.

@@ -36,8 +36,10 @@ type backend struct {
 
 	authenticators []Authenticator
 	defaultRoles   []string
+	registration   Registration
 
 	limit        *limit.Limiter // wrong passwords, at login and where the current one is asked for
+	newcomers    *limit.Limiter // attempts to register
 	device       deviceKey
 	cookie       cookie.Spec
 	deviceCookie cookie.Spec

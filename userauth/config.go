@@ -24,6 +24,8 @@ type Config struct {
 	Authenticators []Authenticator
 	// Policy says which passwords are taken.
 	Policy Policy
+	// Registration says who may make an account. Zero: [RegistrationClosed].
+	Registration Registration
 	// DefaultRoles are roles that every user of DB has, beside those given to each.
 	DefaultRoles []string
 	// Idle ends a session that long after its last request. An open socket alone is no request. 0: 7 days. At least 5
@@ -68,6 +70,9 @@ func (c Config) withDefaults() (Config, error) {
 		return c, fmt.Errorf("negative SessionsPerUser %d", c.SessionsPerUser)
 	case c.CacheSessions < 0:
 		return c, fmt.Errorf("negative CacheSessions %d", c.CacheSessions)
+	}
+	if err := c.Registration.check(c.Authenticators); err != nil {
+		return c, err
 	}
 	for i, a := range c.Authenticators {
 		if a == nil {

@@ -41,12 +41,23 @@ func (b *backend) writeLogin(w http.ResponseWriter, r *http.Request, status int,
 		{Name: "username", Label: "Username", Type: "text", Autocomplete: "username", Value: username},
 		{Name: "password", Label: "Password", Type: "password", Autocomplete: "current-password"},
 	}}
+	if b.registration == RegistrationOpen {
+		p.Links = []page.Link{{Text: "Create an account", URL: b.pathWith("/register", next)}}
+	}
+	if message == "" && r.URL.Query().Get("done") == "registered" {
+		p.Note = "Your account is ready: sign in with it."
+	}
+	b.cantSignIn(r, &p)
+	page.WriteLogin(w, r, status, p)
+}
+
+// cantSignIn says on the page why nobody can sign in at this address, if that is so.
+func (b *backend) cantSignIn(r *http.Request, p *page.Login) {
 	if err := b.site.Cookies(r); err != nil {
 		p.Disabled, p.Note = true, "Nobody can sign in here: "+err.Error()+"."
 	} else if b.site.Host(r) != nil && b.site.PublicURL() != "" {
 		p.Note = "This is another address than the one to sign in at: " + b.site.PublicURL() // the form would be refused
 	}
-	page.WriteLogin(w, r, status, p)
 }
 
 // credentials are what a login request carries.

@@ -37,6 +37,7 @@ func (b *backend) routes() (http.Handler, error) {
 	pages := page.Routes{
 		"/login":             {http.MethodGet: b.showLogin, http.MethodPost: b.postLogin},
 		"/logout":            {http.MethodPost: b.postLogout},
+		"/register":          {http.MethodGet: b.showRegister, http.MethodPost: b.postRegister},
 		"/me":                {http.MethodGet: b.account(b.getMe), http.MethodPatch: own(b.patchMe), http.MethodPost: own(b.postMe)},
 		"/password":          {http.MethodGet: own(b.showPassword), http.MethodPost: own(b.postPassword)},
 		"/sessions":          {http.MethodGet: own(b.getSessions), http.MethodDelete: own(b.deleteSessions)},
@@ -61,6 +62,9 @@ func (b *backend) routes() (http.Handler, error) {
 		"/roles/{name}":                     {http.MethodGet: reads(b.getRole), http.MethodPut: writes(b.putRole), http.MethodDelete: writes(b.deleteRole)},
 		"/roles/{name}/edit":                {http.MethodPost: writes(b.postRoleEdit)},
 		"/roles/{name}/delete":              {http.MethodGet: writes(b.confirmDeleteRole), http.MethodPost: writes(b.deleteRole)},
+		"/invitations":                      {http.MethodGet: reads(b.getInvitations), http.MethodPost: writes(b.postInvitation)},
+		"/invitations/{id}":                 {http.MethodDelete: writes(b.deleteInvitation)},
+		"/invitations/{id}/delete":          {http.MethodPost: writes(b.deleteInvitation)},
 	}.At(base, mountPath)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Add("Vary", "Cookie")
@@ -70,6 +74,11 @@ func (b *backend) routes() (http.Handler, error) {
 
 // path is that of a page for links and redirects.
 func (b *backend) path(page string) string { return b.mount.Join(b.mountPath + page) }
+
+// pathWith is that of a page that goes on to next, which was checked.
+func (b *backend) pathWith(page, next string) string {
+	return b.path(page) + "?next=" + url.QueryEscape(next)
+}
 
 // next is the return path, checked at the moment of use.
 func (b *backend) next(value string) string {

@@ -6,9 +6,10 @@
 //	defer users.Close()
 //	r.Mount("/auth", users.Routes())
 //
-// There is nobody in a new database: [Accounts.FirstAdmin] or the command useradmin makes the first user. People log in
-// at a page and hold a cookie that means nothing by itself; the session is in the database, where ending it ends what it
-// has opened in every process over that database: requests and open sockets, within a second.
+// There is nobody in a new database: [Accounts.FirstAdmin] or the command useradmin makes the first user. An admin makes the
+// others or invites them, unless Config.Registration is open. People log in at a page and hold a cookie that means nothing
+// by itself; the session is in the database, where ending it ends what it has opened in every process over that database:
+// requests and open sockets, within a second.
 //
 // Programs send an API token, "Authorization: Bearer ost_…", which a user makes at the same pages for the own use, or an
 // admin for a service: see [Token]. In a chain this backend stands before tokenauth, which refuses what it doesn't know.
@@ -126,11 +127,13 @@ func newBackend(cfg Config) (*backend, error) {
 		cookie:         cookie.Spec{Base: cfg.CookieName, MaxAge: cfg.Lifetime},
 		deviceCookie:   cookie.Spec{Base: cfg.CookieName + "-device", MaxAge: deviceCookieAge},
 		limit:          limit.New(limit.Config{Now: cfg.Auth.Now, Keys: limitKeys}),
+		newcomers:      limit.New(newcomerLimits(cfg.Auth.Now)),
 		hasher:         hasher,
 		cost:           cost,
 		authenticators: cfg.Authenticators,
 		defaultRoles:   cfg.DefaultRoles,
 		lifetime:       cfg.Lifetime,
+		registration:   cfg.Registration,
 	}
 	if b.now == nil {
 		b.now = time.Now
@@ -185,9 +188,9 @@ func (b *backend) open(ctx context.Context, cfg Config) (err error) {
 	return nil
 }
 
-// Routes serves the backend's pages and API: login and logout, the account's profile, password, sessions and API tokens;
-// and, for holders of admin:read and admin:write, the administration of users and roles. Whoever holds admin:write may
-// grant anything. Mount it at Config.Auth.MountPath.
+// Routes serves the backend's pages and API: login, logout and registration, the account's profile, password, sessions and
+// API tokens; and, for holders of admin:read and admin:write, the administration of users, roles and invitations. Whoever
+// holds admin:write may grant anything. Mount it at Config.Auth.MountPath.
 func (a *Auth) Routes() http.Handler { return a.handler }
 
 // Accounts manages users and roles. What it changes acts in this process at once.

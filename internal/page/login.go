@@ -11,12 +11,14 @@ type Login struct {
 	Title    string  // title and heading; "Sign in" if empty
 	Action   string  // where the form is posted to, a path of this origin
 	Next     string  // the return path, carried in the hidden field "next" and sent back byte for byte
+	Hidden   []Field // name and value of more hidden fields
 	Message  string  // what went wrong; announced by screen readers. Empty: nothing did
 	Fields   []Field // empty: no form
 	Submit   string  // the button; "Sign in" if empty
 	Links    []Link  // below the form
 	Note     string  // a plain explanation, for example why nobody can sign in here
 	Disabled bool    // leaves form and links out
+	Secret   bool    // the page's own address holds a secret: the browser names it to nobody, this server included
 }
 
 // WriteLogin answers with the page, and with its headers only where the method is HEAD. The first field that has no value

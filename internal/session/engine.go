@@ -233,7 +233,7 @@ func (e *Engine[I]) CatchUp(ctx context.Context) {
 // caller sets User and what describes the login; Begin sets the rest. A user who is gone or disabled is
 // [store.ErrNotFound].
 func (e *Engine[I]) Begin(tx *store.Tx, s store.Session) (token string, err error) {
-	token = newToken()
+	token = NewToken()
 	hash, _ := hashOf(token)
 	now := e.cfg.Now().Unix()
 	s.Hash, s.ID, s.Realm = hash, rand.Text()[:20], e.cfg.Realm
@@ -273,13 +273,14 @@ const tokenBytes = 32
 // tokenLen is its length as text.
 const tokenLen = (tokenBytes*8 + 5) / 6
 
-func newToken() string {
+// NewToken makes what nobody guesses and [HashOf] takes.
+func NewToken() string {
 	var b [tokenBytes]byte
 	_, _ = rand.Read(b[:]) // never fails
 	return base64.RawURLEncoding.EncodeToString(b[:])
 }
 
-// HashOf gives the hash under which the session of token is stored; ok is false for what can't be a token.
+// HashOf gives the hash under which what token stands for is stored; ok is false for what can't be a token.
 func HashOf(token string) (hash [sha256.Size]byte, ok bool) { return hashOf(token) }
 
 // hashOf hashes the text, not the bytes that it encodes: a second spelling of the same bytes is another token.

@@ -1,6 +1,9 @@
 package main
 
-import "context"
+import (
+	"context"
+	"strings"
+)
 
 // A command is one of the program's words.
 type command struct {
@@ -33,6 +36,9 @@ func commands() []command {
 		{"role delete", "NAME", "remove a role, from its holders too", helpRoleDelete, 1, 1, nil, roleDelete},
 		{"sessions", "NAME", "list a user's logins", helpSessions, 1, 1, []string{"json"}, sessions},
 		{"logout", "NAME", "end all of a user's sessions", helpLogout, 1, 1, nil, logout},
+		{"invite", "", "print a link to register with, once", helpInvite, 0, 0, []string{"role", "note", "expires", "url"}, invite},
+		{"invite list", "", "list the invitations not used yet", helpInviteList, 0, 0, []string{"json"}, inviteList},
+		{"invite delete", "ID", "withdraw an invitation", helpInviteDelete, 1, 1, nil, inviteDelete},
 		{"token add", "NAME", "make an API token, and print it once", helpTokenAdd, 1, 1, []string{"name", "permissions", "expires", "json"}, tokenAdd},
 		{"token list", "NAME", "list a user's API tokens", helpTokenList, 1, 1, []string{"json"}, tokenList},
 		{"token delete", "NAME ID", "revoke an API token", helpTokenDelete, 2, 2, nil, tokenDelete},
@@ -43,12 +49,11 @@ func commands() []command {
 
 // find gives the command that args begin with, and what follows it.
 func find(args []string) (cmd *command, rest []string) {
-	for _, cmd := range commands() {
-		if len(args) > 0 && args[0] == cmd.name {
-			return &cmd, args[1:]
-		}
-		if len(args) > 1 && args[0]+" "+args[1] == cmd.name {
-			return &cmd, args[2:]
+	for n := min(2, len(args)); n > 0; n-- { // "invite list" is no invite of "list"
+		for _, cmd := range commands() {
+			if strings.Join(args[:n], " ") == cmd.name {
+				return &cmd, args[n:]
+			}
 		}
 	}
 	return nil, nil

@@ -36,6 +36,7 @@ func TestATypoMakesNoDatabase(t *testing.T) {
 		{"delete", "ann"}, {"list"}, {"list", "-json"}, {"set-password", "ann", "-password-stdin"}, {"verify-password", "ann", "-password-stdin"},
 		{"disable", "ann"}, {"enable", "ann"}, {"grant", "ann", "a:b"}, {"revoke", "ann", "a:b"}, {"role", "list"}, {"role", "delete", "r"},
 		{"import"}, {"import", "-dry-run"},
+		{"invite"}, {"invite", "list"}, {"invite", "delete", "x"},
 		{"sessions", "ann"}, {"logout", "ann"}, {"token", "add", "ann", "-name", "x"}, {"token", "list", "ann"}, {"token", "delete", "ann", "x"},
 	} {
 		t.Run(strings.Join(args, " "), func(t *testing.T) {

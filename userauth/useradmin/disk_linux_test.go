@@ -12,17 +12,17 @@ import (
 	"testing"
 )
 
-// smallDisk is a desk on a disk of one MiB.
+// smallDisk is a desk on a disk of two MiB.
 func smallDisk(t *testing.T) (d *desk, remount func(flags uintptr)) {
 	t.Helper()
 	dir := t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=1m,mode=700"); err != nil {
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=2m,mode=700"); err != nil {
 		t.Skipf("needs to mount a small disk: %v", err)
 	}
 	t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
 	return &desk{t: t, path: filepath.Join(dir, "app.db")}, func(flags uintptr) {
 		t.Helper()
-		if err := syscall.Mount("tmpfs", dir, "tmpfs", syscall.MS_REMOUNT|flags, "size=1m"); err != nil {
+		if err := syscall.Mount("tmpfs", dir, "tmpfs", syscall.MS_REMOUNT|flags, "size=2m"); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -23,6 +23,8 @@ type options struct {
 	file          string
 	search        string
 	roles         []string
+	url           string
+	note          string
 	permissions   string
 	name          string
 	expires       time.Duration // 0: not given
@@ -136,6 +138,10 @@ func (c *call) flagSet(names ...string) *flag.FlagSet {
 				c.expires, err = parseAge(s)
 				return err
 			})
+		case "url":
+			f.StringVar(&c.url, name, "", "`URL` at which browsers find the pages of userauth, as https://app.example/auth")
+		case "note":
+			f.StringVar(&c.note, name, "", "`TEXT` for admins: whom it is for")
 		case "description":
 			f.Func(name, "`TEXT` for people; without it the description stays as it is", func(s string) error {
 				c.description = &s

@@ -186,7 +186,7 @@ func TestHelp(t *testing.T) {
 		}
 	}
 	names := []string{"add", "delete", "list", "import", "set-password", "verify-password", "hash", "disable", "enable", "grant", "revoke",
-		"role set", "role list", "role delete", "sessions", "logout", "token add", "token list", "token delete", "copy", "migrate"}
+		"role set", "role list", "role delete", "sessions", "logout", "invite", "invite list", "invite delete", "token add", "token list", "token delete", "copy", "migrate"}
 	for _, name := range names {
 		words := strings.Fields(name)
 		got := d.ok("", append([]string{"help"}, words...)...)
