@@ -25,7 +25,7 @@ const (
 	EventDenied      EventKind = "denied"      // a known caller who may not
 	EventOrigin      EventKind = "origin"      // refused by the origin or Host rule
 	EventUnavailable EventKind = "unavailable" // nobody could tell
-	EventFault       EventKind = "fault"       // a backend broke its contract, or a route is wired wrongly
+	EventFault       EventKind = "fault"       // a backend broke its contract, a route is wired wrongly, or a hook failed
 	EventEnded       EventKind = "ended"       // a socket or stream was ended with its session
 	EventUpdated     EventKind = "updated"     // a profile was changed
 	EventPassword    EventKind = "password"    // a password was changed

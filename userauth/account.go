@@ -112,6 +112,11 @@ func (b *backend) postMe(w http.ResponseWriter, r *http.Request, c caller) {
 		return
 	}
 	if _, err := b.auth.UpdateUser(r.Context(), update); err != nil {
+		if field, ok := errors.AsType[*auth.FieldError](err); ok && page.WantsHTML(r) { // a hook's
+			c.id.User = update.Apply(c.id.User)
+			b.writeProfile(w, r, http.StatusBadRequest, c, field)
+			return
+		}
 		b.writeError(w, r, err)
 		return
 	}

@@ -33,6 +33,9 @@ type Accounts struct {
 	close  func() error
 
 	defaultRoles []string // a server's: what they hold, everybody holds
+
+	hooks      Hooks
+	hookFailed func(user Account, err error) // an After hook, when all is done; called only where there are hooks
 }
 
 // Policy says which passwords are taken. They may be 256 characters long and hold any; common ones, and those made of

@@ -24,6 +24,9 @@ func (a *Accounts) add(ctx context.Context, n NewAccount, insert func(*store.Tx,
 	if err != nil {
 		return Account{}, err
 	}
+	if err := before(ctx, "BeforeRegister", a.hooks.BeforeRegister, n); err != nil {
+		return Account{}, err
+	}
 	var made *store.Account
 	err = a.write(ctx, func(tx *store.Tx) error { // may run more than once
 		made, err = insert(tx, u, n)
@@ -32,6 +35,7 @@ func (a *Accounts) add(ctx context.Context, n NewAccount, insert func(*store.Tx,
 	if err != nil {
 		return Account{}, err
 	}
+	a.after(ctx, "AfterRegister", a.hooks.AfterRegister, accountOf(made))
 	return accountOf(made), nil
 }
 

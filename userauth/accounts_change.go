@@ -26,29 +26,29 @@ func (a *Accounts) Change(ctx context.Context, username string, c AccountChange)
 	if err := c.check(); err != nil {
 		return Account{}, err
 	}
-	key, err := keyOf(username)
+	user, err := a.find(ctx, username)
 	if err != nil {
-		return Account{}, notFound(username)
+		return Account{}, err
 	}
 	if err := a.rolesExist(ctx, "remove_roles", c.RemoveRoles); err != nil {
 		return Account{}, err
 	}
+	if err := before(ctx, "BeforeUpdate", a.hooks.BeforeUpdate, Update{accountOf(user), c}); err != nil {
+		return Account{}, err
+	}
+	// By the number, not by the name: that may have come to be somebody else's while a hook thought it over.
 	concerned := func(tx *store.Tx) (bool, error) {
 		if !c.takes() {
 			return false, nil
 		}
-		user, err := tx.AccountByKey(localRealm, key)
+		now, err := tx.Account(user.ID)
 		if err != nil {
 			return false, err
 		}
-		return a.isAdmin(tx, user)
+		return a.isAdmin(tx, now)
 	}
 	var changed *store.Account
 	err = a.keepAdmin(ctx, concerned, func(tx *store.Tx) error { // may run more than once
-		user, err := tx.AccountByKey(localRealm, key)
-		if err != nil {
-			return err
-		}
 		if err := c.apply(tx, user.ID); err != nil {
 			return err
 		}
@@ -58,6 +58,7 @@ func (a *Accounts) Change(ctx context.Context, username string, c AccountChange)
 	if err != nil {
 		return Account{}, failure(naming(username), err)
 	}
+	a.after(ctx, "AfterUpdate", a.hooks.AfterUpdate, accountOf(changed))
 	return accountOf(changed), nil
 }
 

@@ -30,7 +30,7 @@ func failure(doing string, err error) error {
 	case errors.As(err, &field):
 		return field
 	case errors.Is(err, ErrNotFound), errors.Is(err, ErrExists), errors.Is(err, ErrChanged), errors.Is(err, ErrLastAdmin),
-		errors.Is(err, auth.ErrUnavailable):
+		errors.Is(err, auth.ErrUnavailable), errors.Is(err, auth.ErrForbidden): // a hook's
 		return err
 	case errors.Is(err, store.ErrNotFound):
 		return fmt.Errorf("%w: %s", ErrNotFound, doing)

@@ -91,6 +91,10 @@ func (a *Accounts) Delete(ctx context.Context, username string) error {
 	if err != nil {
 		return err
 	}
+	gone := accountOf(user)
+	if err := before(ctx, "BeforeDelete", a.hooks.BeforeDelete, gone); err != nil {
+		return err
+	}
 	concerned := func(tx *store.Tx) (bool, error) {
 		now, err := tx.Account(user.ID)
 		if err != nil {
@@ -99,7 +103,11 @@ func (a *Accounts) Delete(ctx context.Context, username string) error {
 		return a.isAdmin(tx, now)
 	}
 	err = a.keepAdmin(ctx, concerned, func(tx *store.Tx) error { return tx.DeleteUser(user.ID) })
-	return failure(naming(username), err)
+	if err != nil {
+		return failure(naming(username), err)
+	}
+	a.after(ctx, "AfterDelete", a.hooks.AfterDelete, gone)
+	return nil
 }
 
 // find gives the local user of that name.

@@ -51,6 +51,7 @@ type login struct {
 	rehash   string         // to replace it; empty: none
 	username string
 	method   string
+	account  Account // for hooks
 }
 
 // authenticate tells who it is; errWrong for anybody whom the password doesn't prove, after the same work. key is empty for
@@ -83,7 +84,9 @@ func (b *backend) authenticate(ctx context.Context, name, key, pass string) (*lo
 			if err := soundExternal(id); err != nil {
 				return nil, err
 			}
-			return &login{id: id, username: id.User.Username, method: "authenticator"}, nil
+			return &login{id: id, username: id.User.Username, method: "authenticator", account: Account{
+				ID: id.ID, User: id.User, Roles: id.Roles, Permissions: id.Permissions,
+			}}, nil
 		case errors.Is(err, auth.ErrInvalidCredentials), errors.Is(err, auth.ErrForbidden):
 			return nil, errWrong
 		case !errors.Is(err, auth.ErrNoCredentials):
@@ -109,7 +112,7 @@ func (b *backend) prove(ctx context.Context, account *store.Account, pass string
 	if !ok || account.Disabled {
 		return nil, errWrong
 	}
-	l := &login{user: account.ID, hash: account.Hash, username: account.Username, method: "password"}
+	l := &login{user: account.ID, hash: account.Hash, username: account.Username, method: "password", account: accountOf(account)}
 	if hash.Weaker(b.cost) {
 		// The one moment at which the password is at hand. That it can't be hashed now must not keep its owner out.
 		if better, err := b.hasher.Hash(ctx, pass); err == nil {

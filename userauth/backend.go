@@ -98,15 +98,22 @@ func (b *backend) StoreProfile(ctx context.Context, id auth.Identity, update aut
 	if !ok {
 		return auth.User{}, errors.ErrUnsupported // an API token's: it changes nothing of its owner's account
 	}
-	err := b.engine.Write(ctx, func(tx *store.Tx) error {
-		return tx.UpdateProfile(s.User(), store.ProfileUpdate(update))
-	})
+	err := b.accounts.updating(ctx, s.User(), AccountChange{Profile: update})
+	if isRefusal(err) {
+		return auth.User{}, err
+	}
+	if err == nil {
+		err = b.engine.Write(ctx, func(tx *store.Tx) error {
+			return tx.UpdateProfile(s.User(), store.ProfileUpdate(update))
+		})
+	}
 	if errors.Is(err, store.ErrNotFound) {
 		return auth.User{}, auth.ErrSessionEnded // deleted meanwhile
 	}
 	if err != nil {
 		return auth.User{}, fmt.Errorf("%w: %w", auth.ErrUnavailable, err)
 	}
+	b.accounts.updated(ctx, s.User())
 	// The change makes memory distrust what it has of the user, and the handler may go on to ask. That it can't be asked
 	// now doesn't undo what is stored.
 	if b.engine.Refresh(ctx, s) == nil {

@@ -28,6 +28,8 @@ type Config struct {
 	Registration Registration
 	// DefaultRoles are roles that every user of DB has, beside those given to each.
 	DefaultRoles []string
+	// Hooks are called when users come, log in, change and go. Zero: none.
+	Hooks Hooks
 	// Idle ends a session that long after its last request. An open socket alone is no request. 0: 7 days. At least 5
 	// minutes.
 	Idle time.Duration

@@ -37,10 +37,7 @@ func (b *backend) showLogin(w http.ResponseWriter, r *http.Request) {
 }
 
 func (b *backend) writeLogin(w http.ResponseWriter, r *http.Request, status int, next, username, message string) {
-	p := page.Login{Action: b.path("/login"), Next: next, Message: message, Fields: []page.Field{
-		{Name: "username", Label: "Username", Type: "text", Autocomplete: "username", Value: username},
-		{Name: "password", Label: "Password", Type: "password", Autocomplete: "current-password"},
-	}}
+	p := page.Login{Action: b.path("/login"), Next: next, Message: message, Fields: loginFields(username)}
 	if b.registration == RegistrationOpen {
 		p.Links = []page.Link{{Text: "Create an account", URL: b.pathWith("/register", next)}}
 	}
@@ -49,6 +46,13 @@ func (b *backend) writeLogin(w http.ResponseWriter, r *http.Request, status int,
 	}
 	b.cantSignIn(r, &p)
 	page.WriteLogin(w, r, status, p)
+}
+
+func loginFields(username string) []page.Field {
+	return []page.Field{
+		{Name: "username", Label: "Username", Type: "text", Autocomplete: "username", Value: username},
+		{Name: "password", Label: "Password", Type: "password", Autocomplete: "current-password"},
+	}
 }
 
 // cantSignIn says on the page why nobody can sign in at this address, if that is so.
@@ -132,6 +136,13 @@ func (b *backend) postLogin(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), loginTimeout)
 	defer cancel()
 	l, err := b.authenticate(ctx, *c.Username, key, *c.Password)
+	if err == nil {
+		if err := before(ctx, "BeforeLogin", b.accounts.hooks.BeforeLogin, l.account); err != nil {
+			b.limit.Succeed(try) // the password is right
+			b.refuseLogin(w, r, c, l, err)
+			return
+		}
+	}
 	var token string
 	if err == nil {
 		token, err = b.begin(ctx, r, l)
@@ -154,7 +165,21 @@ func (b *backend) postLogin(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	b.limit.Succeed(try)
+	b.accounts.after(ctx, "AfterLogin", b.accounts.hooks.AfterLogin, l.account)
 	b.answerLogin(w, r, c, key, l, token)
+}
+
+// refuseLogin answers whom a hook keeps out.
+func (b *backend) refuseLogin(w http.ResponseWriter, r *http.Request, c credentials, l *login, err error) {
+	status, message := http.StatusForbidden, "You can't sign in now."
+	if field, ok := errors.AsType[*auth.FieldError](err); ok {
+		status, message = http.StatusBadRequest, field.Error()
+		if c.form && page.WantsHTML(r) {
+			message = onPage(err, loginFields(""))
+		}
+	}
+	b.answerFailure(w, r, c, status, message)
+	auth.Report(b.auth, r, auth.Event{Kind: auth.EventLoginFailed, Status: status, UserID: l.account.ID, Username: l.username, Reason: err.Error()})
 }
 
 // noAccount is what guesses at names that nobody can have are counted against, all together. It is no key of a name.

@@ -234,6 +234,8 @@ func (b *backend) refuseNewcomer(w http.ResponseWriter, r *http.Request, n newco
 	var limited *auth.LimitedError
 	var address addressError
 	switch {
+	case errors.Is(err, auth.ErrForbidden): // a hook's, whatever else it says
+		p.Status, p.Message = http.StatusForbidden, "You can't register here."
 	case errors.Is(err, errClosed):
 		p.Status, p.Message = http.StatusForbidden, "Nobody can register here without an invitation."
 	case errors.As(err, &address):

@@ -185,7 +185,12 @@ func (b *backend) open(ctx context.Context, cfg Config) (err error) {
 		return fmt.Errorf("Config: %w", err)
 	}
 	b.accounts.defaultRoles = cfg.DefaultRoles
+	b.accounts.hooks, b.accounts.hookFailed = cfg.Hooks, b.hookFailed
 	return nil
+}
+
+func (b *backend) hookFailed(user Account, err error) {
+	auth.Report(b.auth, nil, auth.Event{Kind: auth.EventFault, UserID: user.ID, Username: user.Username, Reason: err.Error()})
 }
 
 // Routes serves the backend's pages and API: login, logout and registration, the account's profile, password, sessions and
