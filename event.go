@@ -17,25 +17,26 @@ type EventKind string
 
 // The kinds of events.
 const (
-	EventLogin       EventKind = "login"        // a credential was traded for a session
-	EventLoginFailed EventKind = "login_failed" // a wrong credential, at a login form or on a request
-	EventLogout      EventKind = "logout"
-	EventLimited     EventKind = "limited"     // guessed too often
-	EventUnknown     EventKind = "unknown"     // no credential where one is needed
-	EventDenied      EventKind = "denied"      // a known caller who may not
-	EventOrigin      EventKind = "origin"      // refused by the origin or Host rule
-	EventUnavailable EventKind = "unavailable" // nobody could tell
-	EventFault       EventKind = "fault"       // a backend broke its contract, a route is wired wrongly, or a hook failed
-	EventEnded       EventKind = "ended"       // a socket or stream was ended with its session
-	EventUpdated     EventKind = "updated"     // a profile was changed
-	EventPassword    EventKind = "password"    // a password was changed
-	EventRevoked     EventKind = "revoked"     // sessions were ended by their user, from another session
-	EventTokenMade   EventKind = "token_made"  // an API token was made, by its owner or an admin
-	EventTokenEnded  EventKind = "token_ended" // an API token was revoked
-	EventAdmin       EventKind = "admin"       // users or roles were changed by an admin
-	EventRegistered  EventKind = "registered"  // somebody has made an account of their own
-	EventRefused     EventKind = "refused"     // an attempt to register that came to nothing
-	EventWarning     EventKind = "warning"     // a setting that is allowed and dangerous, or that keeps browsers out
+	EventLogin         EventKind = "login"        // a credential was traded for a session
+	EventLoginFailed   EventKind = "login_failed" // a wrong credential, at a login form or on a request
+	EventLogout        EventKind = "logout"
+	EventLimited       EventKind = "limited"       // guessed too often
+	EventUnknown       EventKind = "unknown"       // no credential where one is needed
+	EventDenied        EventKind = "denied"        // a known caller who may not
+	EventOrigin        EventKind = "origin"        // refused by the origin or Host rule
+	EventUnavailable   EventKind = "unavailable"   // nobody could tell
+	EventFault         EventKind = "fault"         // a backend broke its contract, a route is wired wrongly, or a hook failed
+	EventEnded         EventKind = "ended"         // a socket or stream was ended with its session
+	EventUpdated       EventKind = "updated"       // a profile was changed
+	EventPassword      EventKind = "password"      // a password was changed
+	EventRevoked       EventKind = "revoked"       // sessions were ended by their user, from another session
+	EventTokenMade     EventKind = "token_made"    // an API token was made, by its owner or an admin
+	EventTokenEnded    EventKind = "token_ended"   // an API token was revoked
+	EventAdmin         EventKind = "admin"         // users or roles were changed by an admin
+	EventRegistered    EventKind = "registered"    // somebody has made an account of their own
+	EventRefused       EventKind = "refused"       // an attempt to register that came to nothing
+	EventImpersonation EventKind = "impersonation" // an admin began, or ceased, to act as somebody else
+	EventWarning       EventKind = "warning"       // a setting that is allowed and dangerous, or that keeps browsers out
 )
 
 // An Event is something that an operator may want to know. It holds no token, password, cookie or query string.
@@ -86,7 +87,7 @@ func (e Event) level() slog.Level {
 	case EventUnknown:
 		return slog.LevelDebug
 	case EventLogin, EventLogout, EventEnded, EventUpdated, EventPassword, EventRevoked, EventTokenMade, EventTokenEnded, EventAdmin,
-		EventRegistered:
+		EventRegistered, EventImpersonation:
 		return slog.LevelInfo
 	case EventFault:
 		return slog.LevelError

@@ -21,6 +21,7 @@ type caller struct {
 	id      auth.Identity                   // as it is stored: a name that isn't set is empty, so that no form sets it. Read only
 	user    auth.User                       // as others see it
 	admin   bool                            // may see the pages of the administration
+	actor   actor                           // who acts as the user; zero: the user
 }
 
 // document is a page of the account.
@@ -29,6 +30,9 @@ func (b *backend) document(c caller, here, title string) page.Document {
 	d.Links = append(d.Links, page.Link{Text: "Back", URL: b.mount.Root()})
 	for _, l := range []page.Link{{Text: "Profile", URL: "/me"}, {Text: "Password", URL: "/password"}, {Text: "Sessions", URL: "/sessions"}, {Text: "API tokens", URL: "/tokens"}} {
 		d.Links = append(d.Links, page.Link{Text: l.Text, URL: b.path(l.URL), Current: l.URL == here})
+	}
+	if c.actor.ID != "" {
+		d.Links, d.Actor = d.Links[:1], c.actor.Username // the other pages aren't the actor's
 	}
 	if c.admin {
 		d.Links = append(d.Links, b.adminLinks(here)...)
@@ -59,6 +63,9 @@ func (b *backend) writeProfile(w http.ResponseWriter, r *http.Request, status in
 			{Name: "avatar_url", Label: "Picture", Type: "text", Autocomplete: "photo", Value: user.AvatarURL, Optional: true, Help: "The address of an image."},
 		}},
 	}}
+	if c.actor.ID != "" {
+		d.Sections[0].Form = nil // it would be refused
+	}
 	if problem != nil {
 		d.Message, d.Failed = onPage(problem, d.Sections[0].Form.Fields), true
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/jmoiron/sqlx"
 
+	"github.com/ostiary/auth"
 	"github.com/ostiary/auth/internal/password"
 	"github.com/ostiary/auth/internal/store"
 )
@@ -32,7 +33,8 @@ type Accounts struct {
 	now    func() time.Time
 	close  func() error
 
-	defaultRoles []string // a server's: what they hold, everybody holds
+	defaultRoles []string             // a server's: what they hold, everybody holds
+	configRoles  map[string]auth.Role // a server's Config.Auth.Roles
 
 	hooks      Hooks
 	hookFailed func(user Account, err error) // an After hook, when all is done; called only where there are hooks

@@ -21,7 +21,7 @@ const (
 // It knows what is stored here. What an [Authenticator] or another backend of a chain grants doesn't count: whoever holds
 // it there may be gone tomorrow without a word.
 func (a *Accounts) keepAdmin(ctx context.Context, concerned func(*store.Tx) (bool, error), fn func(*store.Tx) error) error {
-	return a.write(ctx, func(tx *store.Tx) error {
+	return a.regrant(ctx, func(tx *store.Tx) error {
 		before, err := concerned(tx)
 		if err != nil {
 			return err
@@ -34,6 +34,17 @@ func (a *Accounts) keepAdmin(ctx context.Context, concerned func(*store.Tx) (boo
 			err = ErrLastAdmin
 		}
 		return err
+	})
+}
+
+// regrant is write for what may change who holds what, or who there is: impersonations that lose their ground by it end with
+// the same commit.
+func (a *Accounts) regrant(ctx context.Context, fn func(*store.Tx) error) error {
+	return a.write(ctx, func(tx *store.Tx) error {
+		if err := fn(tx); err != nil {
+			return err
+		}
+		return a.endUnfounded(tx)
 	})
 }
 

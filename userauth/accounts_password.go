@@ -24,6 +24,9 @@ func (a *Accounts) SetPassword(ctx context.Context, username, pass string) error
 		if err := tx.ReplacePassword(user.ID, hash.Encoded(), a.now().Unix()); err != nil {
 			return err
 		}
+		if err := endActing(tx, user.ID); err != nil {
+			return err
+		}
 		_, err := tx.DeleteSessions(user.ID, allRealms, nil)
 		return err
 	})

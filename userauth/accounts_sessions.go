@@ -11,12 +11,13 @@ import (
 type Session struct {
 	ID      string    `json:"id"`
 	Created time.Time `json:"created"`
-	Seen    time.Time `json:"seen"`    // at most a minute before the last request
-	Expires time.Time `json:"expires"` // at the latest; without requests earlier
-	Address string    `json:"address"` // at login
-	Agent   string    `json:"agent"`   // the browser's name for itself: anybody can claim any
-	Method  string    `json:"method"`  // how the user logged in
-	Current bool      `json:"current"` // the one that asks; [Accounts] has none
+	Seen    time.Time `json:"seen"`         // at most a minute before the last request
+	Expires time.Time `json:"expires"`      // at the latest; without requests earlier
+	Address string    `json:"address"`      // at login
+	Agent   string    `json:"agent"`        // the browser's name for itself: anybody can claim any
+	Method  string    `json:"method"`       // how the user logged in
+	By      string    `json:"by,omitempty"` // the admin who acts as the user in it; empty: the user
+	Current bool      `json:"current"`      // the one that asks; [Accounts] has none
 }
 
 // Sessions gives the user's sessions, the newest first.
@@ -38,13 +39,17 @@ func (a *Accounts) Sessions(ctx context.Context, username string) ([]Session, er
 	return sessions, nil
 }
 
-// EndSessions ends all of the user's sessions and tells how many there were. API tokens stay: they are no logins.
+// EndSessions ends all of the user's sessions, and those in which the user acts as somebody else, and tells how many of the
+// former there were. API tokens stay: they are no logins.
 func (a *Accounts) EndSessions(ctx context.Context, username string) (n int, err error) {
 	user, err := a.find(ctx, username)
 	if err != nil {
 		return 0, err
 	}
 	err = a.write(ctx, func(tx *store.Tx) error {
+		if err := endActing(tx, user.ID); err != nil {
+			return err
+		}
 		n, err = tx.DeleteSessions(user.ID, sessionRealm, nil)
 		return err
 	})
@@ -63,5 +68,6 @@ func sessionOf(s store.Session) Session {
 		Address: s.Address,
 		Agent:   s.Agent,
 		Method:  s.Method,
+		By:      actorOf(s).Username,
 	}
 }

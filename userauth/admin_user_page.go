@@ -47,7 +47,11 @@ func (b *backend) writeUser(w http.ResponseWriter, r *http.Request, a admin, typ
 		end := &page.Form{Action: b.userPath(account.Username) + "/sessions/end", Submit: "Sign out everywhere", Danger: true}
 		d.Sections = append(d.Sections, page.Section{Note: "Ends all of these, and what was opened in them.", Form: end})
 	}
-	d.Sections = append(d.Sections, pass, b.userDoor(account))
+	d.Sections = append(d.Sections, pass)
+	if a.session != nil {
+		d.Sections = append(d.Sections, b.userImpersonation(account))
+	}
+	d.Sections = append(d.Sections, b.userDoor(account))
 	page.WriteDocument(w, r, status, d)
 }
 
@@ -116,7 +120,11 @@ func (b *backend) userPassword(a Account) page.Section {
 func (b *backend) userSessions(a Account, sessions []Session) page.Section {
 	table := &page.Table{Caption: "Where this user is signed in", Columns: []string{"Browser", "Address", "Signed in", "Last used"}, Empty: "This user is signed in nowhere."}
 	for _, s := range sessions {
-		table.Rows = append(table.Rows, page.Row{Cells: []string{browserName(s.Agent), s.Address, ago(s.Created), ago(s.Seen)}})
+		row := page.Row{Cells: []string{browserName(s.Agent), s.Address, ago(s.Created), ago(s.Seen)}}
+		if s.By != "" {
+			row.Marked = "by admin " + s.By
+		}
+		table.Rows = append(table.Rows, row)
 	}
 	tokens := []page.Link{{Text: "API tokens", URL: b.userPath(a.Username) + "/tokens"}}
 	return page.Section{Heading: "Sessions", Table: table, Links: tokens}

@@ -98,8 +98,14 @@ func (b *backend) StoreProfile(ctx context.Context, id auth.Identity, update aut
 	if !ok {
 		return auth.User{}, errors.ErrUnsupported // an API token's: it changes nothing of its owner's account
 	}
-	err := b.accounts.updating(ctx, s.User(), AccountChange{Profile: update})
-	if isRefusal(err) {
+	by, err := b.actor(ctx, s)
+	if err == nil && by.ID != "" {
+		err = auth.ErrForbidden // see ownAccount
+	}
+	if err == nil {
+		err = b.accounts.updating(ctx, s.User(), AccountChange{Profile: update})
+	}
+	if isRefusal(err) || errors.Is(err, auth.ErrSessionEnded) {
 		return auth.User{}, err
 	}
 	if err == nil {

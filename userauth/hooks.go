@@ -62,7 +62,7 @@ func before[T any](ctx context.Context, name string, hook func(context.Context, 
 	return nil
 }
 
-// isRefusal reports whether err is a Before hook's.
+// isRefusal reports whether err is a "no", such as a Before hook's.
 func isRefusal(err error) bool {
 	_, field := errors.AsType[*auth.FieldError](err)
 	return field || errors.Is(err, auth.ErrForbidden)

@@ -26,7 +26,7 @@ func (b *backend) load(ctx context.Context, ids []int64) (map[int64]*auth.Identi
 		if account.Disabled || account.Realm != localRealm && len(b.authenticators) == 0 {
 			continue // nobody vouches any more for whom the authenticators did
 		}
-		identity, err := b.identity(account, shared)
+		identity, err := identityOf(account, b.defaultRoles, shared)
 		if err != nil {
 			// One broken row must not be an outage for all who are looked up with it. Its owner is logged out: the next login
 			// writes it anew.
@@ -56,9 +56,9 @@ func (b *backend) sharedPermissions(ctx context.Context) ([]store.Permission, er
 	return held, nil
 }
 
-// identity is what all sessions of a user share.
-func (b *backend) identity(a *store.Account, shared []store.Permission) (*auth.Identity, error) {
-	roles := slices.Concat(a.Roles, b.defaultRoles)
+// identityOf is what all sessions of a user share. Every user has the default roles, and holds what is shared.
+func identityOf(a *store.Account, defaultRoles []string, shared []store.Permission) (*auth.Identity, error) {
+	roles := slices.Concat(a.Roles, defaultRoles)
 	slices.Sort(roles)
 	id := &auth.Identity{
 		ID:          userID(a.ID),

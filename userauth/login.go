@@ -3,6 +3,7 @@ package userauth
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"time"
 	"unicode/utf8"
@@ -204,6 +205,9 @@ func (b *backend) begin(ctx context.Context, r *http.Request, l *login) (token s
 			if user, err = admit(tx, l.id, now); err != nil {
 				return err
 			}
+			if err := b.accounts.endUnfounded(tx); err != nil { // the authenticator may say less of an admin than before
+				return err
+			}
 		} else if err := unchanged(tx, l); err != nil {
 			return err
 		}
@@ -325,12 +329,25 @@ func (b *backend) end(r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	s := id.Session.(*session.Session[auth.Identity])
+	actor, err := b.actor(r.Context(), s)
+	if errors.Is(err, auth.ErrSessionEnded) {
+		return nil // by somebody else, just now
+	}
+	if err != nil {
+		return err
+	}
 	err = b.engine.Write(r.Context(), func(tx *store.Tx) error {
-		_, err := tx.DeleteSession(id.Session.(*session.Session[auth.Identity]).Hash())
+		_, err := tx.DeleteSession(s.Hash())
 		return err
 	})
-	if err == nil {
+	switch {
+	case err != nil:
+		return err
+	case actor.ID != "":
+		b.report(r, auth.EventImpersonation, actor.ID, actor.Username, fmt.Sprintf("no longer acts as %s %q", id.ID, id.User.Username))
+	default:
 		b.report(r, auth.EventLogout, id.ID, id.User.Username, "")
 	}
-	return err
+	return nil
 }

@@ -167,6 +167,9 @@ func (b *backend) changePassword(ctx context.Context, r *http.Request, c caller,
 		if _, err := tx.DeleteSessions(user, sessionRealm, nil); err != nil {
 			return err
 		}
+		if err := endActing(tx, user); err != nil {
+			return err
+		}
 		token, err = b.engine.Begin(tx, store.Session{User: user, Method: "password", Address: addressText(b.auth, r), Agent: agentOf(r)})
 		return err
 	})

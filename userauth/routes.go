@@ -53,6 +53,7 @@ func (b *backend) routes() (http.Handler, error) {
 		"/users/{username}/edit":            {http.MethodPost: writes(b.postUserEdit)},
 		"/users/{username}/delete":          {http.MethodGet: writes(b.confirmDeleteUser), http.MethodPost: writes(b.deleteUser)},
 		"/users/{username}/password":        {http.MethodPost: writes(b.postUserPassword)},
+		"/users/{username}/impersonate":     {http.MethodPost: writes(b.postImpersonate)},
 		"/users/{username}/sessions":        {http.MethodDelete: writes(b.endUserSessions)},
 		"/users/{username}/sessions/end":    {http.MethodPost: writes(b.endUserSessions)},
 		"/users/{username}/tokens":          {http.MethodGet: ofUser(adminReads, b.getTokens), http.MethodPost: ofUser(adminWrites, b.postTokens)},
@@ -85,11 +86,12 @@ func (b *backend) next(value string) string {
 	return b.mount.Safe(value, b.path("/login"), b.path("/logout"))
 }
 
-// ownAccount guards a route of the caller's own account for who has logged in. An API token is refused: a leaked one must
-// not make itself last, by a token of its own or another password.
+// ownAccount guards a route of the caller's own account for the user alone, who has logged in. An API token is refused: a
+// leaked one must not make itself last, by a token of its own or another password. So is an admin who acts as the user: what
+// is changed here would outlast the impersonation, or hide it.
 func (b *backend) ownAccount(serve func(http.ResponseWriter, *http.Request, caller)) http.HandlerFunc {
 	return b.account(func(w http.ResponseWriter, r *http.Request, c caller) {
-		if c.session == nil {
+		if c.session == nil || c.actor.ID != "" {
 			page.WriteProblem(w, r, page.Problem{Status: http.StatusForbidden})
 			return
 		}
@@ -122,6 +124,12 @@ func (b *backend) account(serve func(http.ResponseWriter, *http.Request, caller)
 		if c.admin, err = b.mayAdminister(r, c.session, adminReads); err != nil {
 			b.writeError(w, r, err)
 			return
+		}
+		if c.session != nil {
+			if c.actor, err = b.actor(r.Context(), c.session); err != nil {
+				b.writeError(w, r, err)
+				return
+			}
 		}
 		serve(w, r, c)
 	}))

@@ -41,6 +41,9 @@ func (b *backend) writeSessions(w http.ResponseWriter, r *http.Request, c caller
 		if s.Current {
 			row.Marked = "this browser"
 		}
+		if s.By != "" {
+			row.Marked = "by admin " + s.By
+		}
 		row.Acts = []page.Form{{Action: b.path("/sessions/" + url.PathEscape(s.ID) + "/end"), Submit: submit}}
 		table.Rows = append(table.Rows, row)
 	}
@@ -87,6 +90,9 @@ func (b *backend) deleteSessions(w http.ResponseWriter, r *http.Request, c calle
 	hash := c.session.Hash()
 	var n int
 	err := b.engine.Write(r.Context(), func(tx *store.Tx) (err error) {
+		if err := endActing(tx, c.session.User()); err != nil {
+			return err
+		}
 		n, err = tx.DeleteSessions(c.session.User(), sessionRealm, &hash)
 		return err
 	})

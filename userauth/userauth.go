@@ -25,6 +25,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"time"
 
@@ -184,7 +185,7 @@ func (b *backend) open(ctx context.Context, cfg Config) (err error) {
 	if b.accounts, err = newAccounts(b.store, b.engine.Write, b.hasher, cfg.Policy, b.now); err != nil {
 		return fmt.Errorf("Config: %w", err)
 	}
-	b.accounts.defaultRoles = cfg.DefaultRoles
+	b.accounts.defaultRoles, b.accounts.configRoles = cfg.DefaultRoles, maps.Clone(cfg.Auth.Roles)
 	b.accounts.hooks, b.accounts.hookFailed = cfg.Hooks, b.hookFailed
 	return nil
 }

@@ -8,6 +8,7 @@ import "net/http"
 type Document struct {
 	Title    string    // title and heading; "Account" if empty
 	User     string    // who is logged in, shown in the header; empty: nobody
+	Actor    string    // who acts as User, as the header then says in so many words; empty: User does
 	Links    []Link    // the navigation
 	Logout   string    // where the logout form in the header is posted to, a path of this origin; empty: no such form
 	Message  string    // what came of the request before, announced by screen readers, with the focus; empty: nothing

@@ -230,14 +230,18 @@ func (e *Engine[I]) CatchUp(ctx context.Context) {
 }
 
 // Begin adds a session for s.User to tx and gives its token, which is nowhere else: the database holds its hash. The
-// caller sets User and what describes the login; Begin sets the rest. A user who is gone or disabled is
+// caller sets User and what describes the login, and Expires where it is to end before Lifetime has passed; Begin sets the
+// rest. A user who is gone or disabled is
 // [store.ErrNotFound].
 func (e *Engine[I]) Begin(tx *store.Tx, s store.Session) (token string, err error) {
 	token = NewToken()
 	hash, _ := hashOf(token)
 	now := e.cfg.Now().Unix()
 	s.Hash, s.ID, s.Realm = hash, rand.Text()[:20], e.cfg.Realm
-	s.Created, s.Seen, s.Expires = now, now, now+int64(e.cfg.Lifetime/time.Second)
+	s.Created, s.Seen = now, now
+	if last := now + int64(e.cfg.Lifetime/time.Second); s.Expires == 0 || s.Expires > last {
+		s.Expires = last
+	}
 	if err := tx.AddSession(s, e.cfg.PerUser); err != nil {
 		return "", err
 	}

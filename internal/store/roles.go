@@ -61,6 +61,24 @@ func (d *DB) roles(ctx context.Context, doing, query string, args ...any) (list 
 	return list, nil
 }
 
+// RolePermissions gives what the roles of these names hold together, sorted, as the transaction sees it.
+func (t *Tx) RolePermissions(names []string) (held []Permission, err error) {
+	if len(names) == 0 {
+		return nil, nil
+	}
+	args := make([]any, len(names))
+	for i, name := range names {
+		args[i] = name
+	}
+	err = t.query("reading the permissions of roles", "SELECT resource, action FROM auth_role_permissions WHERE role "+in(len(names)), args, func(rows *sql.Rows) error {
+		var p Permission
+		err := rows.Scan(&p.Resource, &p.Action)
+		held = append(held, p)
+		return err
+	})
+	return sortPermissions(held), err
+}
+
 // PutRole makes a role (version 0; [ErrExists] if there is one) or replaces the one that has this version ([ErrChanged]
 // if it has another, [ErrNotFound] if it is gone). r.Version is ignored.
 func (t *Tx) PutRole(r Role, version int64) (newVersion int64, err error) {

@@ -191,6 +191,16 @@ func (t *Tx) DeleteSessionsBySID(issuer, subject, sid string) (n int, err error)
 	return t.deleteSessions(where, args...)
 }
 
+// SessionsOfIssuer gives the sessions that began with a provider's session, in no order, also those that have expired.
+func (t *Tx) SessionsOfIssuer(issuer string) (list []Session, err error) {
+	err = t.query("looking for sessions of an issuer", selectSession+"issuer = ?", []any{issuer}, func(rows *sql.Rows) error {
+		s, err := scanSession(rows)
+		list = append(list, s)
+		return err
+	})
+	return list, err
+}
+
 type sessionRow struct {
 	hash          [32]byte
 	user          int64

@@ -23,8 +23,12 @@ func sessions(ctx context.Context, c *call) error {
 		}
 		var rows [][]string
 		for _, s := range all {
+			method := s.Method
+			if s.By != "" {
+				method += " by " + s.By
+			}
 			rows = append(rows, []string{
-				shown(s.ID), shownTime(s.Created), shownTime(s.Seen), dash(escape(s.Method)), dash(escape(s.Address)), dash(escape(s.Agent)),
+				shown(s.ID), shownTime(s.Created), shownTime(s.Seen), dash(escape(method)), dash(escape(s.Address)), dash(escape(s.Agent)),
 			})
 		}
 		return table(c.stdout, rows)
