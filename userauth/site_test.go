@@ -83,7 +83,7 @@ func siteDB(t testing.TB) *sqlx.DB {
 		db, _ := on.New(t).Open(t)
 		return db
 	}
-	db, err := sqlx.Open("sqlite", "file:"+filepath.Join(t.TempDir(), "app.db")+"?_pragma=busy_timeout(1000)&_pragma=journal_mode(WAL)"+
+	db, err := sqlx.Open("sqlite", "file://"+(&url.URL{Path: filepath.Join(t.TempDir(), "app.db")}).EscapedPath()+"?_pragma=busy_timeout(1000)&_pragma=journal_mode(WAL)"+
 		"&_pragma=synchronous(OFF)&_pragma=foreign_keys(1)&_txlock=immediate&_dqs=0")
 	if err != nil {
 		t.Fatal(err)
