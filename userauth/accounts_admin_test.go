@@ -4,19 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"sync"
 	"testing"
 
 	"github.com/ostiary/auth"
+	"github.com/ostiary/auth/internal/store/storetest"
 	"github.com/ostiary/auth/userauth"
 )
 
 var adminWrites = auth.Permissions{"admin": {"write"}}
 
 //
-func TestTheLastAdminStays(t *testing.T) {
-	t.Parallel()
+func TestTheLastAdminStays(t *testing.T) { onEngines(t, testTheLastAdminStays) }
+
+func testTheLastAdminStays(t *testing.T) {
 	yes := true
 	disable := func(ctx context.Context, a *userauth.Accounts) error {
 		_, err := a.Change(ctx, "ann", userauth.AccountChange{Disabled: &yes})
@@ -100,7 +101,10 @@ func TestTheLastAdminStays(t *testing.T) {
 
 // Where nobody could administer, nothing is taken from anybody.
 func TestWithoutAdminsEverythingCanBeTaken(t *testing.T) {
-	t.Parallel()
+	onEngines(t, testWithoutAdminsEverythingCanBeTaken)
+}
+
+func testWithoutAdminsEverythingCanBeTaken(t *testing.T) {
 	a, _ := newAccounts(t)
 	role := putRole(t, a, "boss", adminWrites) // nobody has it
 	addUser(t, a, "ann")
@@ -113,8 +117,9 @@ func TestWithoutAdminsEverythingCanBeTaken(t *testing.T) {
 }
 
 // What everybody has by default counts while there is anybody, and what a change gives back in the same breath too.
-func TestWhatMakesAnotherAdmin(t *testing.T) {
-	t.Parallel()
+func TestWhatMakesAnotherAdmin(t *testing.T) { onEngines(t, testWhatMakesAnotherAdmin) }
+
+func testWhatMakesAnotherAdmin(t *testing.T) {
 	s := newSite(t, func(c *userauth.Config) { c.DefaultRoles = []string{"member"} })
 	a := s.users.Accounts()
 	s.role("member", adminWrites)
@@ -136,8 +141,9 @@ func TestWhatMakesAnotherAdmin(t *testing.T) {
 }
 
 // Whoever holds it by a wildcard is an admin like any other.
-func TestAnotherAdminByAWildcard(t *testing.T) {
-	t.Parallel()
+func TestAnotherAdminByAWildcard(t *testing.T) { onEngines(t, testAnotherAdminByAWildcard) }
+
+func testAnotherAdminByAWildcard(t *testing.T) {
 	a, _ := newAccounts(t)
 	for i, p := range []auth.Permissions{adminWrites, {"admin": {"*"}}, {"admin*": {"write"}}, {"adm*": {"*"}}, {"*": {"*"}}} {
 		if _, err := a.Add(t.Context(), userauth.NewAccount{Username: fmt.Sprint("admin", i), Permissions: p}); err != nil {
@@ -157,11 +163,15 @@ func TestAnotherAdminByAWildcard(t *testing.T) {
 
 // two admins who remove each other at once, each at another instance.
 func TestOfAdminsWhoRemoveEachOtherOneStays(t *testing.T) {
-	t.Parallel()
+	onEngines(t, testOfAdminsWhoRemoveEachOtherOneStays)
+}
+
+func testOfAdminsWhoRemoveEachOtherOneStays(t *testing.T) {
 	for range 3 {
-		path := filepath.Join(t.TempDir(), "app.db")
-		first, _ := openAccounts(t, path)
-		second, _ := openAccounts(t, path)
+		base := storetest.Of(t).New(t)
+		one, _ := base.Open(t)
+		other, _ := base.Open(t)
+		first, second := accountsIn(t, one), accountsIn(t, other)
 		for _, name := range []string{"ann", "bob"} {
 			if _, err := first.Add(t.Context(), userauth.NewAccount{Username: name, Permissions: adminWrites}); err != nil {
 				t.Fatal(err)

@@ -178,8 +178,9 @@ func TestUsersAPI(t *testing.T) {
 }
 
 // Pages of a list, and what a client may ask for of it.
-func TestUsersAreListedInParts(t *testing.T) {
-	t.Parallel()
+func TestUsersAreListedInParts(t *testing.T) { onEngines(t, testUsersAreListedInParts) }
+
+func testUsersAreListedInParts(t *testing.T) {
 	s, _ := adminSite(t)
 	for i := range 120 {
 		if _, err := s.users.Accounts().Add(t.Context(), userauth.NewAccount{Username: fmt.Sprintf("member%03d", i)}); err != nil {

@@ -227,7 +227,10 @@ func TestAdminPages(t *testing.T) {
 
 // two admins who have opened the same page lose nothing of each other's work.
 func TestFormsSendWhatTheirAdminHasChanged(t *testing.T) {
-	t.Parallel()
+	onEngines(t, testFormsSendWhatTheirAdminHasChanged)
+}
+
+func testFormsSendWhatTheirAdminHasChanged(t *testing.T) {
 	s, _ := adminSite(t)
 	s.role("reader", siteReads)
 	s.add("zoe", auth.Permissions{"admin": {"*"}})
@@ -295,8 +298,9 @@ func TestAFormThatIsRefusedLosesNothing(t *testing.T) {
 }
 
 // Where another admin was faster, the form shows what is stored now and keeps what was typed.
-func TestRoleConflicts(t *testing.T) {
-	t.Parallel()
+func TestRoleConflicts(t *testing.T) { onEngines(t, testRoleConflicts) }
+
+func testRoleConflicts(t *testing.T) {
 	s, _ := adminSite(t)
 	root := s.in("root")
 	accounts := s.users.Accounts()

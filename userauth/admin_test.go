@@ -205,7 +205,10 @@ func TestRightsAreAskedForAgainBehindTheBody(t *testing.T) {
 
 // S-12, S-13, S-17: what an admin does reaches what is open, at once.
 func TestWhatAnAdminDoesReachesLiveSessions(t *testing.T) {
-	t.Parallel()
+	onEngines(t, testWhatAnAdminDoesReachesLiveSessions)
+}
+
+func testWhatAnAdminDoesReachesLiveSessions(t *testing.T) {
 	for _, tc := range []struct {
 		name    string
 		request adminRequest
@@ -271,8 +274,9 @@ func TestADemotedAdminIsOne(t *testing.T) {
 }
 
 // X-09 over HTTP: nobody locks everybody out, by the API or by a form.
-func TestTheLastAdminStaysOverHTTP(t *testing.T) {
-	t.Parallel()
+func TestTheLastAdminStaysOverHTTP(t *testing.T) { onEngines(t, testTheLastAdminStaysOverHTTP) }
+
+func testTheLastAdminStaysOverHTTP(t *testing.T) {
 	s, _ := adminSite(t)
 	root := s.in("root")
 	before := dump(t, s.db)
