@@ -65,12 +65,12 @@ func (e *ImportError) Error() string {
 func (e *ImportError) Unwrap() error { return e.Err }
 
 // importBatch is how many users a transaction adds: few enough for the time that one has on a slow database.
-const importBatch = 100
+const importBatch = 50
 
 // Import adds users with the hashes that another program has made of their passwords. No policy is asked: nobody knows
 // the passwords.
 //
-// Users are stored in their order, 100 at a time, each hundred whole or not at all; it holds no more of them in memory,
+// Users are stored in their order, 50 at a time, each fifty whole or not at all; it holds no more of them in memory,
 // however many there are. It ends at the first error, with an [*ImportError] where one user is at fault: of users then
 // comes whatever the sequence gave as error, of names that are taken [ErrExists], of roles that don't exist and other
 // values an [*auth.FieldError]. Imported says how many users are stored nevertheless. Once the user is mended, an import
@@ -84,7 +84,7 @@ func (a *Accounts) Import(ctx context.Context, users iter.Seq2[ImportedAccount, 
 	number := 0
 	for user, err := range users {
 		number++
-		if err == nil && ctx.Err() != nil { // the next hundred may take its time to come
+		if err == nil && ctx.Err() != nil { // the next fifty may take its time to come
 			err = failure("importing", ctx.Err())
 		}
 		if err == nil {

@@ -86,7 +86,7 @@ func TestImport(t *testing.T) {
 }
 
 // PH-10, P-14, U-10, X-01: what can't be taken is refused with the number of the user and the field, and nothing of its
-// hundred is stored; nor does a dry run say otherwise.
+// fifty is stored; nor does a dry run say otherwise.
 func TestImportRefuses(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("broken input")
@@ -171,7 +171,7 @@ func TestADryRunOfAnImport(t *testing.T) {
 	}
 }
 
-// Users are stored by the hundred: one that is refused takes its own hundred back and no other, and the same import goes on
+// Users are stored by fifties: one that is refused takes its own fifty back and no other, and the same import goes on
 // from there.
 func TestAnImportGoesOnWhereItEnded(t *testing.T) {
 	t.Parallel()
@@ -212,17 +212,17 @@ func TestAnImportGoesOnWhereItEnded(t *testing.T) {
 	}
 }
 
-// Of the users that are to come nothing is kept in memory, and of those that came no more than a hundred: when the sequence
-// is asked for the next one, all whole hundreds before are stored.
-func TestAnImportHoldsAHundred(t *testing.T) {
+// Of the users that are to come nothing is kept in memory, and of those that came no more than fifty: when the sequence
+// is asked for the next one, all whole fifties before are stored.
+func TestAnImportHoldsFifty(t *testing.T) {
 	t.Parallel()
 	a, db := newAccounts(t)
 	asked := 0
 	got, err := a.Import(t.Context(), func(yield func(userauth.ImportedAccount, error) bool) {
 		for i, name := range numberedNames(0, 301) {
 			var stored int
-			if err := db.GetContext(t.Context(), &stored, "SELECT COUNT(*) FROM auth_users"); err != nil || stored != i/100*100 {
-				t.Errorf("before number %d: got %d users, %v, want %d", i+1, stored, err, i/100*100)
+			if err := db.GetContext(t.Context(), &stored, "SELECT COUNT(*) FROM auth_users"); err != nil || stored != i/50*50 {
+				t.Errorf("before number %d: got %d users, %v, want %d", i+1, stored, err, i/50*50)
 			}
 			asked++
 			if !yield(userauth.ImportedAccount{Username: name}, nil) {
@@ -235,7 +235,7 @@ func TestAnImportHoldsAHundred(t *testing.T) {
 	}
 }
 
-// D-05: whichever call to the database fails, a hundred is there whole or not at all, and the error is no user's.
+// D-05: whichever call to the database fails, a fifty is there whole or not at all, and the error is no user's.
 func TestAnImportIsWholeWhateverFails(t *testing.T) {
 	t.Parallel()
 	db, faults := storetest.Open(t, filepath.Join(t.TempDir(), "app.db"))

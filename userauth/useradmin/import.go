@@ -29,7 +29,7 @@ Django, passlib, Werkzeug and others write them, and is replaced by our own when
 can't log in by password. The database and the roles must be there.
 
 An error names the line and the field. A file is checked whole before anything is stored; what comes from standard input
-isn't, and users are stored a hundred at a time: the error says how many are, and with -skip-existing the mended input
+isn't, and users are stored fifty at a time: the error says how many are, and with -skip-existing the mended input
 goes on from there.
 
   useradmin import -file users.jsonl -dry-run

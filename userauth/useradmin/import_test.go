@@ -170,7 +170,7 @@ func TestImportSkipsWhoIsThere(t *testing.T) {
 	}
 }
 
-// From standard input whole hundreds are stored before the line that can't be taken, and the error says so; from a file
+// From standard input whole fifties are stored before the line that can't be taken, and the error says so; from a file
 // nothing is, since that is read twice.
 func TestImportSaysWhatIsStored(t *testing.T) {
 	t.Parallel()
