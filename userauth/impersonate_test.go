@@ -160,6 +160,7 @@ func TestImpersonationIsKeptAway(t *testing.T) {
 	for _, request := range []string{
 		"GET /auth/password", "POST /auth/password", "GET /auth/sessions", "DELETE /auth/sessions", "POST /auth/sessions/end",
 		"DELETE /auth/sessions/" + list.Items[0].ID, "POST /auth/sessions/" + list.Items[1].ID + "/end", "PATCH /auth/me", "POST /auth/me", "PATCH /api/me",
+		"GET /auth/tokens", "POST /auth/tokens", "DELETE /auth/tokens/x", "POST /auth/tokens/x/end",
 		"POST /auth/users/chief/impersonate", "GET /auth/users", "GET /auth/invitations", "POST /auth/invitations",
 	} {
 		method, path, _ := strings.Cut(request, " ")
@@ -244,6 +245,18 @@ func TestWhoCanBeActedAs(t *testing.T) {
 		admitted(t, "boss", b.get("/"))
 		s.add("opal", nil, "operator")
 		s.in("opal").actAs("alice") // by a role of the configuration
+	})
+	t.Run("K-04 not with an API token, whatever cookie is beside it", func(t *testing.T) {
+		t.Parallel()
+		s, b := start(t)
+		token := bearing(s.everything("boss"))
+		if got := b.get("/auth/users", token); got.Status != http.StatusOK {
+			t.Fatalf("got %d, want an admin", got.Status)
+		}
+		for _, c := range []*browser{b, s.browser()} {
+			refused(t, "a token", c.json(http.MethodPost, "/auth/users/alice/impersonate", "", token), http.StatusForbidden)
+		}
+		admitted(t, "boss", b.get("/"))
 	})
 	t.Run("not who comes by another backend", func(t *testing.T) {
 		t.Parallel()
@@ -335,8 +348,9 @@ func TestImpersonationEndsWithItsGround(t *testing.T) {
 }
 
 // Of an impersonation and the end of its ground at once, the second one sees the first: none is left over.
-func TestImpersonationAndItsEndAtOnce(t *testing.T) {
-	t.Parallel()
+func TestImpersonationAndItsEndAtOnce(t *testing.T) { onEngines(t, testImpersonationAndItsEndAtOnce) }
+
+func testImpersonationAndItsEndAtOnce(t *testing.T) {
 	for name, end := range map[string]userauth.AccountChange{
 		"the admin loses the right": {Revoke: siteAdmins}, "the user gets it": {Grant: siteAdmins},
 	} {

@@ -120,8 +120,9 @@ func TestRegisterByInvitation(t *testing.T) {
 }
 
 // FU15: an invitation that isn't one, or no longer, is 400, and the answer tells nobody which.
-func TestInvitationsThatAreNone(t *testing.T) {
-	t.Parallel()
+func TestInvitationsThatAreNone(t *testing.T) { onEngines(t, testInvitationsThatAreNone) }
+
+func testInvitationsThatAreNone(t *testing.T) {
 	clock := newSiteClock()
 	s := newSite(t, clocked(clock))
 	inviter := s.add("boss", auth.Permissions{"admin": {"*"}})
@@ -237,8 +238,9 @@ func TestTheInvitationsPage(t *testing.T) {
 }
 
 // RS-04, RS-05: of many who come with one link one gets in, and a name that is taken costs nobody the invitation.
-func TestAnInvitationIsUsedOnce(t *testing.T) {
-	t.Parallel()
+func TestAnInvitationIsUsedOnce(t *testing.T) { onEngines(t, testAnInvitationIsUsedOnce) }
+
+func testAnInvitationIsUsedOnce(t *testing.T) {
 	s := newSite(t)
 	_, token := s.invite(userauth.NewInvitation{})
 	s.add("alice", nil)

@@ -222,8 +222,9 @@ func TestRegisterRefuses(t *testing.T) {
 func withType(t string) option { return with("Content-Type", t) }
 
 // FU08, U-01, U-12, RS-01, F-06: a name is taken in every spelling, the answer is one, and its owner doesn't notice.
-func TestTheNameIsTaken(t *testing.T) {
-	t.Parallel()
+func TestTheNameIsTaken(t *testing.T) { onEngines(t, testTheNameIsTaken) }
+
+func testTheNameIsTaken(t *testing.T) {
 	s := newSite(t, open)
 	s.add("alice", siteReads)
 	s.add("straße", nil)
@@ -251,8 +252,9 @@ func TestTheNameIsTaken(t *testing.T) {
 }
 
 // U-17, RS-17: of many who come at once with one name one gets it, and none is an admin for being the first.
-func TestManyRegisterAtOnce(t *testing.T) {
-	t.Parallel()
+func TestManyRegisterAtOnce(t *testing.T) { onEngines(t, testManyRegisterAtOnce) }
+
+func testManyRegisterAtOnce(t *testing.T) {
 	s := newSite(t, open)
 	names := []string{"bob", "Bob", "ann", "ANN", "eve"}
 	statuses := make([]int, 20)

@@ -18,10 +18,11 @@ type Invitation struct {
 	Created, Expires int64  // it is over when now >= Expires
 }
 
-// Of whom who is gone or disabled has invited, nobody gets in: an invitation is worth what its maker is.
-const invitationQuery = "SELECT i.token_hash, i.id, i.roles, i.note, i.created_by, u.username, i.created_at, i.expires_at " +
-	"FROM auth_invitations i LEFT JOIN auth_users u ON u.id = i.created_by AND u.disabled = 0 " +
-	"WHERE i.expires_at > ? AND (i.created_by = 0 OR u.id IS NOT NULL)"
+// An invitation is worth what its maker is: one who is gone or disabled lets nobody in. The maker is looked up for each
+// row: of a join with the users a database may think that it has to read them all.
+const invitationQuery = "SELECT i.token_hash, i.id, i.roles, i.note, i.created_by, " +
+	"(SELECT u.username FROM auth_users u WHERE u.id = i.created_by), i.created_at, i.expires_at FROM auth_invitations i " +
+	"WHERE i.expires_at > ? AND (i.created_by = 0 OR (SELECT u.disabled FROM auth_users u WHERE u.id = i.created_by) = 0)"
 
 // Invitations gives those that can be used now, the newest first.
 func (d *DB) Invitations(ctx context.Context, now int64) (list []Invitation, err error) {
