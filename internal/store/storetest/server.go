@@ -107,7 +107,11 @@ func (s *server) create() (name string, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), testTimeout)
 	defer cancel()
 	name = randomName(fmt.Sprintf("%s%d_", testPrefix, time.Now().Unix()))
-	if _, err := s.admin.ExecContext(ctx, "CREATE DATABASE "+name); err != nil {
+	options := ""
+	if s.engine == Postgres { // sorts names as people do, so that a comparison that should be of bytes shows
+		options = " TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'und'"
+	}
+	if _, err := s.admin.ExecContext(ctx, "CREATE DATABASE "+name+options); err != nil {
 		return "", err
 	}
 	s.mu.Lock()
