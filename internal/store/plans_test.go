@@ -87,14 +87,14 @@ func scansOfSQLite(t *testing.T, db *sqlx.DB, statement string) (scans []string)
 	return scans
 }
 
-// scansOfPostgres likewise, of a plan for any arguments. The tables are small: without this setting they would be read
-// whole, and with it only those are for which there is no other way.
+// scansOfPostgres likewise, of a plan for any arguments. The tables are small: without these settings they would be
+// read whole, and with them only those are for which there is no other way.
 func scansOfPostgres(t *testing.T, db *sqlx.DB, statement string) (scans []string) {
 	none := ""
 	if n := strings.Count(statement, "$"); n > 0 {
 		none = "(NULL" + strings.Repeat(", NULL", n-1) + ")"
 	}
-	for _, setup := range []string{"SET enable_seqscan = off", "SET plan_cache_mode = force_generic_plan", "PREPARE statement AS " + statement} {
+	for _, setup := range []string{"SET enable_seqscan = off", "SET enable_hashjoin = off", "SET enable_mergejoin = off", "SET plan_cache_mode = force_generic_plan", "PREPARE statement AS " + statement} {
 		if _, err := db.ExecContext(t.Context(), setup); err != nil {
 			t.Fatalf("%s: %v", setup, err)
 		}
