@@ -94,7 +94,7 @@ func scansOfPostgres(t *testing.T, db *sqlx.DB, statement string) (scans []strin
 	if n := strings.Count(statement, "$"); n > 0 {
 		none = "(NULL" + strings.Repeat(", NULL", n-1) + ")"
 	}
-	for _, setup := range []string{"SET enable_seqscan = off", "SET enable_hashjoin = off", "SET enable_mergejoin = off", "SET plan_cache_mode = force_generic_plan", "PREPARE statement AS " + statement} {
+	for _, setup := range []string{"SET enable_seqscan = off", "SET enable_hashjoin = off", "SET enable_mergejoin = off", "SET enable_material = off", "SET plan_cache_mode = force_generic_plan", "PREPARE statement AS " + statement} {
 		if _, err := db.ExecContext(t.Context(), setup); err != nil {
 			t.Fatalf("%s: %v", setup, err)
 		}
