@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/jmoiron/sqlx"
+
 	"github.com/ostiary/auth/internal/store"
 	"github.com/ostiary/auth/internal/store/storetest"
 )
@@ -103,11 +105,16 @@ func TestCopyAround(t *testing.T) {
 func TestCopyRefuses(t *testing.T) { storetest.Each(t, testCopyRefuses) }
 
 func testCopyRefuses(t *testing.T, on storetest.Engine) {
-	full, _, from := open(t, storetest.SQLite)
-	users := fill(t, full)
-	source, _ := from.Open(t)
+	// One for each test: who copies keeps all others from writing, and from copying, which is a lock, too.
+	filled := func(t *testing.T) (full *store.DB, users []int64, source *sqlx.DB) {
+		full, _, from := open(t, storetest.SQLite)
+		users = fill(t, full)
+		source, _ = from.Open(t)
+		return full, users, source
+	}
 	t.Run("a target with a user", func(t *testing.T) {
 		t.Parallel()
+		_, _, source := filled(t)
 		d, _, to := open(t, on)
 		ann := addUser(t, d, "ann")
 		db, _ := to.Open(t)
@@ -119,6 +126,7 @@ func testCopyRefuses(t *testing.T, on storetest.Engine) {
 	})
 	t.Run("a target whose only user is gone", func(t *testing.T) { // his id must not come again
 		t.Parallel()
+		_, _, source := filled(t)
 		d, _, to := open(t, on)
 		ann := addUser(t, d, "ann")
 		write(t, d, func(tx *store.Tx) error { return tx.DeleteUser(ann) })
@@ -136,6 +144,7 @@ func testCopyRefuses(t *testing.T, on storetest.Engine) {
 	})
 	t.Run("any call that fails", func(t *testing.T) {
 		t.Parallel()
+		full, users, source := filled(t)
 		d, _, to := open(t, on)
 		db, faults := to.Open(t)
 		for k := 1; ; k += 1 + k/5 {
