@@ -65,18 +65,24 @@ func (b *backend) mayAdminister(r *http.Request, s *session.Session[auth.Identit
 
 // administer does what an admin asks for, and reports it as done.
 func (b *backend) administer(r *http.Request, a admin, done string, act func() error) error {
-	// A body may have taken its time, on purpose: who has lost the right since the guard asked changes nothing.
-	switch ok, err := b.mayAdminister(r, a.session, adminWrites); {
-	case err != nil:
+	if err := b.mayStill(r, a); err != nil {
 		return err
-	case !ok:
-		return auth.ErrForbidden
 	}
 	if err := act(); err != nil {
 		return err
 	}
 	b.report(r, auth.EventAdmin, a.id, a.user.Username, done)
 	return nil
+}
+
+// mayStill refuses who has lost the right to change anything since the guard asked: a body may have taken its time, on
+// purpose.
+func (b *backend) mayStill(r *http.Request, a admin) error {
+	ok, err := b.mayAdminister(r, a.session, adminWrites)
+	if err == nil && !ok {
+		err = auth.ErrForbidden
+	}
+	return err
 }
 
 // adminLinks are those of the navigation.

@@ -20,6 +20,7 @@ type tokenDesk struct {
 	user     int64     // whose they are
 	path     string    // of the list
 	by       *[32]byte // the session that asks; nil: an admin's request
+	admin    admin     // who asks, where by is nil
 	id       string    // who asks, for the log
 	username string
 	looks    bool          // may only look
@@ -52,7 +53,7 @@ func (b *backend) adminTokens(action string, serve func(http.ResponseWriter, *ht
 			return
 		}
 		serve(w, r, tokenDesk{
-			user: user.ID, path: b.userPath(user.Username) + "/tokens",
+			user: user.ID, path: b.userPath(user.Username) + "/tokens", admin: a,
 			id: a.id, username: a.user.Username, looks: !writes, page: b.adminDocument(r, a, "", "API tokens of "+user.Username),
 		})
 	})
@@ -166,6 +167,9 @@ func (b *backend) postTokens(w http.ResponseWriter, r *http.Request, d tokenDesk
 	if status != 0 {
 		page.WriteProblem(w, r, page.Problem{Status: status, Message: err.Error()})
 		return
+	}
+	if err == nil && d.by == nil {
+		err = b.mayStill(r, d.admin)
 	}
 	var made Token
 	var text string

@@ -425,6 +425,32 @@ func TestTokensOfUsersByAdmins(t *testing.T) {
 			t.Error("something has changed")
 		}
 	})
+	t.Run("X-08 who isn't an admin any more when the body has arrived makes none", func(t *testing.T) {
+		t.Parallel()
+		for how, change := range map[string]userauth.AccountChange{
+			"demoted":  {Revoke: auth.Permissions{"admin": {"write"}}},
+			"disabled": {Disabled: new(true)},
+		} {
+			s, root := start(t)
+			s.add("zoe", auth.Permissions{"admin": {"write"}}) // or root would be the last one
+			root.makeToken("/auth/users/zoe/tokens", `{"name":"in time"}`)
+			var before string
+			got := root.json(http.MethodPost, "/auth/users/zoe/tokens", `{"name":"too late"}`, func(r *http.Request) {
+				r.Body = io.NopCloser(&slowBody{r.Body, func() {
+					s.change("root", change)
+					before = dump(t, s.db)
+				}})
+			})
+			status := http.StatusForbidden
+			if change.Disabled != nil {
+				status = http.StatusUnauthorized
+			}
+			refused(t, how, got, status)
+			if dump(t, s.db) != before {
+				t.Errorf("%s: the database has changed", how)
+			}
+		}
+	})
 	t.Run("by an admin's token, where its scope and its owner hold that", func(t *testing.T) {
 		t.Parallel()
 		s, root := start(t)
