@@ -25,12 +25,17 @@ func (d *DB) SessionsIn(ctx context.Context, realm string, users []int64) (list 
 	return list, nil
 }
 
-// AddToken stores a session that is nobody's login: it pushes no other out. [ErrFull] if the user has maximum of them in
-// this realm that haven't expired by now, [ErrNotFound] if the user is gone or disabled. It tells the user's change, since
+// AddToken stores a session that is nobody's login: it pushes no other out, and removes those in this realm that have
+// expired by now. [ErrFull] if the user has maximum of others, [ErrNotFound] if the user is gone or disabled. It tells the user's change, since
 // what Data says of it belongs to what is known of the user.
 func (t *Tx) AddToken(s Session, maximum int, now int64) error {
 	const doing = "adding a token"
-	n, err := t.number(doing, "SELECT COUNT(*) FROM auth_sessions WHERE user_id = ? AND realm = ? AND expires_at > ?", s.User, s.Realm, now)
+	// Those that are over go at once: they count no more, so whoever makes many that are soon over would fill the table, and
+	// the memory of whoever reads the user's, until the next purge.
+	if _, err := t.deleteSessions("user_id = ? AND realm = ? AND expires_at <= ?", s.User, s.Realm, now); err != nil {
+		return err
+	}
+	n, err := t.number(doing, "SELECT COUNT(*) FROM auth_sessions WHERE user_id = ? AND realm = ?", s.User, s.Realm)
 	if err == nil && n >= int64(maximum) {
 		err = failed(doing, ErrFull)
 	}

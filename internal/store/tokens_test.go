@@ -68,8 +68,20 @@ func testAddToken(t *testing.T, on storetest.Engine) {
 		write(t, d, func(tx *store.Tx) error { return tx.AddToken(b, 2, 1000) })
 		wantError(t, "one too many", d.Write(t.Context(), func(tx *store.Tx) error { return tx.AddToken(newToken(ann, "c"), 2, 1000) }), store.ErrFull)
 		equal(t, "left", names(t, d, ann), []string{"a", "b", "login"})
-		// Those that have expired by then don't count.
-		write(t, d, func(tx *store.Tx) error { return tx.AddToken(newToken(ann, "c"), 2, a.Expires) })
+	})
+	t.Run("in the place of those that have expired, so that whoever makes many doesn't fill the table", func(t *testing.T) {
+		t.Parallel()
+		d, _, _ := open(t, on)
+		ann, bob := addUser(t, d, "ann"), addUser(t, d, "bob")
+		long := newToken(ann, "long")
+		long.Expires = 9000
+		addSessions(t, d, newSession(ann, "login", 1), newToken(bob, "b"), newToken(ann, "a"), long)
+		write(t, d, func(tx *store.Tx) error { return tx.AddToken(newToken(ann, "c"), 3, 4999) }) // the last second of a
+		wantError(t, "one too many", d.Write(t.Context(), func(tx *store.Tx) error { return tx.AddToken(newToken(ann, "d"), 3, 4999) }), store.ErrFull)
+		equal(t, "left", names(t, d, ann), []string{"a", "c", "login", "long"})
+		write(t, d, func(tx *store.Tx) error { return tx.AddToken(newToken(ann, "d"), 3, 5000) })
+		equal(t, "left of hers", names(t, d, ann), []string{"d", "login", "long"})
+		equal(t, "left of his", names(t, d, bob), []string{"b"})
 	})
 	t.Run("for nobody who is gone or disabled", func(t *testing.T) {
 		t.Parallel()
