@@ -12,7 +12,7 @@ import (
 
 // Hooks are an application's own steps when users come, log in, change and go. They are called for the routes and for the
 // [Accounts] of this [Auth] alike, not for those of [OpenAccounts], which the command useradmin uses, nor for
-// [Accounts.FirstAdmin]. Each may be nil, must be safe for concurrent use, and only reads what it is given.
+// [Accounts.FirstAdmin] and [Accounts.Import]. Each may be nil, must be safe for concurrent use, and only reads what it is given.
 //
 // A Before hook is asked once everything else about a request is right, and can refuse it: nothing has changed then. Its
 // [*auth.FieldError] is shown to the client, with 400; any other error is 403 and says no more, and wraps

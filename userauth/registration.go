@@ -16,7 +16,8 @@ type Registration int
 
 const (
 	// RegistrationClosed lets nobody in but whom an admin has invited: see [Accounts.Invite]. Without invitations nobody
-	// can register.
+	// can register. Beside Config.Authenticators whoever is invited can take a name that one of them knows, and that user
+	// can't log in any more: there a Hooks.BeforeRegister should ask whether the name is somebody's.
 	RegistrationClosed Registration = iota
 	// RegistrationOpen lets anybody register who finds the page, and invitations count as well. It tells strangers which
 	// usernames are taken, as it must. It can't stand beside Config.Authenticators: a stranger could take the name of
