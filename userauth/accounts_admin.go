@@ -2,6 +2,7 @@ package userauth
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/ostiary/auth/internal/store"
@@ -38,14 +39,56 @@ func (a *Accounts) keepAdmin(ctx context.Context, concerned func(*store.Tx) (boo
 }
 
 // regrant is write for what may change who holds what, or who there is: impersonations that lose their ground by it end with
-// the same commit.
+// the same commit, and so do the invitations of who was an admin: else the roles in them would be a way back.
 func (a *Accounts) regrant(ctx context.Context, fn func(*store.Tx) error) error {
 	return a.write(ctx, func(tx *store.Tx) error {
+		now := a.now().Unix()
+		inviting, err := tx.Inviting(now)
+		if err != nil {
+			return err
+		}
+		admins, err := a.adminsAmong(tx, inviting)
+		if err != nil {
+			return err
+		}
 		if err := fn(tx); err != nil {
 			return err
 		}
+		left, err := a.adminsAmong(tx, admins)
+		if err != nil {
+			return err
+		}
+		for _, user := range admins {
+			if slices.Contains(left, user) {
+				continue
+			}
+			if err := tx.DeleteInvitationsBy(user, now); err != nil {
+				return err
+			}
+		}
 		return a.endUnfounded(tx)
 	})
+}
+
+// adminsAmong gives those of the users who hold admin:write.
+func (a *Accounts) adminsAmong(tx *store.Tx, users []int64) (admins []int64, err error) {
+	for _, id := range users {
+		user, err := tx.Account(id)
+		if errors.Is(err, store.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		is, err := a.isAdmin(tx, user)
+		if err != nil {
+			return nil, err
+		}
+		if is {
+			admins = append(admins, id)
+		}
+	}
+	return admins, nil
 }
 
 // anyAdmin reports whether anybody holds admin:write.

@@ -35,7 +35,7 @@ type NewInvitation struct {
 	// Expires is its end. Zero: in 7 days. At most 90 days from now.
 	Expires time.Time
 	// By is the [auth.Identity.ID] of who invites. The invitation counts only as long as that user is there and not
-	// disabled. Empty, or an ID of another backend's: it counts whoever made it.
+	// disabled; it is withdrawn when who made it stops to hold admin:write, or gets a password from an admin. Empty, or an ID of another backend's: it counts whoever made it.
 	By string
 }
 

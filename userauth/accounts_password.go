@@ -9,7 +9,8 @@ import (
 	"github.com/ostiary/auth/internal/store"
 )
 
-// SetPassword gives the user a new password and ends all of the user's sessions and API tokens, whoever holds them.
+// SetPassword gives the user a new password and ends all of the user's sessions, API tokens and invitations, whoever holds
+// them.
 func (a *Accounts) SetPassword(ctx context.Context, username, pass string) error {
 	user, err := a.find(ctx, username)
 	if err != nil {
@@ -25,6 +26,9 @@ func (a *Accounts) SetPassword(ctx context.Context, username, pass string) error
 			return err
 		}
 		if err := endActing(tx, user.ID); err != nil {
+			return err
+		}
+		if err := tx.DeleteInvitationsBy(user.ID, a.now().Unix()); err != nil {
 			return err
 		}
 		_, err := tx.DeleteSessions(user.ID, allRealms, nil)

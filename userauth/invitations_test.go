@@ -523,3 +523,67 @@ func TestInvitationRoutes(t *testing.T) {
 		refused(t, "another Host", admin.json(http.MethodPost, "/base/auth/invitations", `{}`, to("evil.example")), http.StatusForbidden)
 	})
 }
+
+// RS-03, X-08: who was an admin has no way back by an invitation; whatever else changes leaves invitations alone.
+func TestInvitationsEndWithTheirMakersRights(t *testing.T) {
+	onEngines(t, testInvitationsEndWithTheirMakersRights)
+}
+
+func testInvitationsEndWithTheirMakersRights(t *testing.T) {
+	admin := auth.Permissions{"admin": {"*"}}
+	change := func(c userauth.AccountChange) func(*testing.T, *userauth.Accounts) error {
+		return func(t *testing.T, a *userauth.Accounts) error {
+			_, err := a.Change(t.Context(), "boss", c)
+			return err
+		}
+	}
+	yes, teal := true, "teal"
+	for _, tc := range []struct {
+		name string
+		act  func(*testing.T, *userauth.Accounts) error
+		ends bool
+	}{
+		{"the role is taken away", change(userauth.AccountChange{RemoveRoles: []string{"admins"}}), true},
+		{"the role loses it", func(t *testing.T, a *userauth.Accounts) error {
+			r, err := a.Role(t.Context(), "admins")
+			if err == nil {
+				r.Permissions = auth.Permissions{"admin": {"read"}}
+				_, err = a.PutRole(t.Context(), r)
+			}
+			return err
+		}, true},
+		{"the role goes", func(t *testing.T, a *userauth.Accounts) error { return a.DeleteRole(t.Context(), "admins") }, true},
+		{"disabled", change(userauth.AccountChange{Disabled: &yes}), true},
+		{"deleted", func(t *testing.T, a *userauth.Accounts) error { return a.Delete(t.Context(), "boss") }, true},
+		{"a password from an admin", func(t *testing.T, a *userauth.Accounts) error {
+			return a.SetPassword(t.Context(), "boss", otherPassword)
+		}, true},
+		{"held in another way before it is taken", change(userauth.AccountChange{Grant: admin, RemoveRoles: []string{"admins"}}), false},
+		{"a colour", change(userauth.AccountChange{Profile: auth.UserUpdate{Color: &teal}}), false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t)
+			a := s.users.Accounts()
+			putRole(t, a, "admins", admin)
+			chief, boss := s.add("chief", admin), s.add("boss", nil, "admins")
+			_, token := s.invite(userauth.NewInvitation{By: boss.ID, Roles: []string{"admins"}})
+			_, chiefs := s.invite(userauth.NewInvitation{By: chief.ID})
+			_, nobodys := s.invite(userauth.NewInvitation{})
+			if err := tc.act(t, a); err != nil {
+				t.Fatal(err)
+			}
+			got := s.browser().register("eve", sitePassword, token)
+			if tc.ends {
+				refused(t, "his", got, http.StatusBadRequest)
+			} else if got.Status != http.StatusCreated {
+				t.Errorf("his: got %d %s", got.Status, got.Body)
+			}
+			for name, token := range map[string]string{"chief": chiefs, "nobody": nobodys} {
+				if got := s.browser().register("by"+name, sitePassword, token); got.Status != http.StatusCreated {
+					t.Errorf("of %s: got %d %s", name, got.Status, got.Body)
+				}
+			}
+		})
+	}
+}

@@ -87,6 +87,24 @@ func (t *Tx) DeleteInvitation(id string) error {
 	return err
 }
 
+// Inviting gives the users who have made invitations that aren't over.
+func (t *Tx) Inviting(now int64) (users []int64, err error) {
+	const query = "SELECT DISTINCT created_by FROM auth_invitations WHERE expires_at > ? AND created_by <> 0"
+	err = t.query("looking for who has invited", query, []any{now}, func(rows *sql.Rows) error {
+		var user int64
+		err := rows.Scan(&user)
+		users = append(users, user)
+		return err
+	})
+	return users, err
+}
+
+// DeleteInvitationsBy withdraws what a user has made that isn't over.
+func (t *Tx) DeleteInvitationsBy(user, now int64) error {
+	_, err := t.exec("withdrawing a user's invitations", "DELETE FROM auth_invitations WHERE expires_at > ? AND created_by = ?", now, user)
+	return err
+}
+
 func collectInvitations(list *[]Invitation) func(*sql.Rows) error {
 	return func(rows *sql.Rows) error {
 		var i Invitation

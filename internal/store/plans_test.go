@@ -34,9 +34,11 @@ func testStatementsUseIndexes(t *testing.T, on storetest.Engine) {
 			_, err7 := tx.HasSession(s.Hash)
 			_, err8 := tx.TakeInvitation(newInvitation("a", 1).Hash, 1000)
 			err9 := errors.Join(tx.AddInvitation(newInvitation("b", 0)), tx.DeleteInvitation("id-b"))
+			_, err12 := tx.Inviting(1000)
+			err13 := tx.DeleteInvitationsBy(1, 1000)
 			_, err10 := tx.SessionsOfIssuer("i")
 			_, err11 := tx.RolePermissions([]string{"r"})
-			return errors.Join(err10, err11, err8, err9, err1, err2, err3, err4, err5, err6, err7, tx.AddToken(newToken(1, "t"), 1, 0), tx.AddSession(s, 1), tx.Grant(1, p), tx.Revoke(1, p), tx.AddRoles(1, []string{"r"}),
+			return errors.Join(err10, err11, err12, err13, err8, err9, err1, err2, err3, err4, err5, err6, err7, tx.AddToken(newToken(1, "t"), 1, 0), tx.AddSession(s, 1), tx.Grant(1, p), tx.Revoke(1, p), tx.AddRoles(1, []string{"r"}),
 				tx.RemoveRoles(1, []string{"r"}), tx.SetPassword(1, "hash of ann", "x", 1), tx.SetDisabled(1, true), tx.DeleteRole("r"), tx.DeleteUser(1))
 		})
 	}
