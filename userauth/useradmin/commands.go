@@ -47,6 +47,9 @@ func commands() []command {
 	}
 }
 
+// line is how the command is written, less its flags.
+func (cmd *command) line() string { return strings.TrimSpace(cmd.name + " " + cmd.operands) }
+
 // find gives the command that args begin with, and what follows it.
 func find(args []string) (cmd *command, rest []string) {
 	for n := min(2, len(args)); n > 0; n-- { // "invite list" is no invite of "list"

@@ -37,7 +37,7 @@ var errHelp = errors.New("help was asked for")
 func (c *call) parse(args []string) (*command, error) {
 	global := c.flagSet("db", "password-stdin")
 	if err := global.Parse(args); err != nil {
-		return nil, flagError(err)
+		return nil, flagError(err, "COMMAND")
 	}
 	args = global.Args()
 	if len(args) == 0 {
@@ -46,26 +46,40 @@ func (c *call) parse(args []string) (*command, error) {
 	if args[0] == "help" {
 		cmd, rest := find(args[1:])
 		if len(args) > 1 && (cmd == nil || len(rest) > 0) {
-			return nil, usage("no such command: useradmin help lists them")
+			return nil, noCommand(args[1:])
 		}
 		return cmd, errHelp
 	}
-	cmd, args := find(args)
+	cmd, rest := find(args)
 	if cmd == nil {
-		return nil, usage("no such command: useradmin help lists them") // not repeated: it may be a misplaced password
+		return nil, noCommand(args)
 	}
 	asked := c.passwordStdin
-	operands, err := parseAll(c.flagSet(append(cmd.flags, "db")...), args)
+	operands, err := parseAll(c.flagSet(append(cmd.flags, "db")...), rest)
 	switch {
 	case err != nil:
-		return cmd, flagError(err)
+		return cmd, flagError(err, cmd.name)
 	case len(operands) < cmd.least || cmd.most >= 0 && len(operands) > cmd.most:
-		return cmd, usage("want useradmin %s %s: useradmin help %s says more", cmd.name, cmd.operands, cmd.name)
+		return cmd, usage("want useradmin %s: useradmin help %s says more", cmd.line(), cmd.name)
 	case asked && !cmd.takes("password-stdin"):
 		return cmd, usage("%s takes no password", cmd.name)
 	}
 	c.operands = operands
 	return cmd, nil
+}
+
+// noCommand repeats nothing of args but a word that commands begin with: the rest may be a misplaced password.
+func noCommand(args []string) error {
+	var group []string
+	for _, cmd := range commands() {
+		if len(args) > 0 && strings.HasPrefix(cmd.name, args[0]+" ") {
+			group = append(group, cmd.name)
+		}
+	}
+	if len(group) > 0 {
+		return usage("no such command: there are %s", strings.Join(group, ", "))
+	}
+	return usage("no such command: useradmin help lists them")
 }
 
 // parseAll lets flags stand behind operands as well. What follows "--" is all operands, so that a name may begin with
@@ -84,14 +98,14 @@ func parseAll(f *flag.FlagSet, args []string) (operands []string, err error) {
 }
 
 // flagError repeats nothing that isn't a flag's own name: it may be a password in a wrong place.
-func flagError(err error) error {
+func flagError(err error, command string) error {
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		return errHelp
 	case strings.HasPrefix(err.Error(), "flag needs an argument"):
 		return usageError{err}
 	}
-	return usage("no such flag, or not with that value: useradmin help COMMAND lists them")
+	return usage("no such flag, or not with that value: useradmin help %s lists them", command)
 }
 
 func (cmd *command) takes(name string) bool {
@@ -115,7 +129,7 @@ func (c *call) flagSet(names ...string) *flag.FlagSet {
 		case "no-password":
 			f.BoolVar(&c.noPassword, name, false, "a user who can't log in by password, as for API tokens alone")
 		case "json":
-			f.BoolVar(&c.json, name, false, "as a JSON array")
+			f.BoolVar(&c.json, name, false, "as JSON; a list is an array, one element a line")
 		case "dry-run":
 			f.BoolVar(&c.dryRun, name, false, "only print what would be done")
 		case "skip-existing":

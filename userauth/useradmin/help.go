@@ -30,12 +30,12 @@ func help(w io.Writer, cmd *command) error {
 		b.WriteString(helpAll)
 		var rows [][]string
 		for _, cmd := range commands() {
-			rows = append(rows, []string{"  " + strings.TrimSpace(cmd.name+" "+cmd.operands), cmd.summary})
+			rows = append(rows, []string{"  " + cmd.line(), cmd.summary})
 		}
 		_ = table(&b, rows) // never fails: the text is in memory
 		b.WriteString(helpRest)
 	} else {
-		_, _ = fmt.Fprintf(&b, "useradmin %s: %s\n\n%s\n\n", strings.TrimSpace(cmd.name+" "+cmd.operands), cmd.summary, cmd.help)
+		_, _ = fmt.Fprintf(&b, "useradmin %s: %s\n\n%s\n\n", cmd.line(), cmd.summary, cmd.help)
 		flags := new(call).flagSet(append(cmd.flags, "db")...)
 		flags.SetOutput(&b)
 		flags.PrintDefaults()
