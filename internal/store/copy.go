@@ -148,7 +148,7 @@ func (c *copier) empty(ctx context.Context, t table) error {
 	}
 	n, err := count(ctx, c.to, query)
 	if err == nil && n > 0 {
-		err = fmt.Errorf("%w: %s has %d rows", ErrExists, t.name, n)
+		err = fmt.Errorf("%w: the target isn't empty, there are rows in %s", ErrExists, t.name)
 	}
 	return err
 }

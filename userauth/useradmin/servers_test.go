@@ -68,7 +68,7 @@ func testCopy(t *testing.T, on storetest.Engine) {
 		t.Errorf("ann's password: %s", r.stderr)
 	}
 	// By the environment this time, and now there is somebody.
-	if r := d.runIn(t.Context(), from, "", "copy", "-to", base.URL); r.code != 1 || !strings.Contains(r.stderr, "exists already") {
+	if r := d.runIn(t.Context(), from, "", "copy", "-to", base.URL); r.code != 1 || !strings.Contains(r.stderr, "the target isn't empty") {
 		t.Errorf("again: got %d %q", r.code, r.stderr)
 	}
 	missing := d.runIn(t.Context(), "", "", "copy", "-from", from+".missing", "-to", on.Empty(t).URL)
