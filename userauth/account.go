@@ -64,6 +64,7 @@ func (b *backend) writeProfile(w http.ResponseWriter, r *http.Request, status in
 		}},
 	}}
 	if c.actor.ID != "" {
+		d.Sections[0].Note = "This user signs in as " + user.Username + "."
 		d.Sections[0].Form = nil // it would be refused
 	}
 	if problem != nil {

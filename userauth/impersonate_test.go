@@ -60,7 +60,7 @@ func TestImpersonation(t *testing.T) {
 		refused(t, "what boss may", b.get("/auth/users"), http.StatusForbidden)
 		refused(t, "boss's own session, wherever its cookie is", before.get("/"), http.StatusUnauthorized)
 		page = b.navigate("/auth/me")
-		for _, want := range []string{"You are <bdi>boss</bdi>, acting as <bdi>alice</bdi>", ">Stop</button>", "You sign in as alice."} {
+		for _, want := range []string{"You are <bdi>boss</bdi>, acting as <bdi>alice</bdi>", ">Stop</button>", "This user signs in as alice."} {
 			if !strings.Contains(page.Body, want) {
 				t.Errorf("no %s in\n%s", want, page.Body[strings.Index(page.Body, "<body"):])
 			}

@@ -83,7 +83,7 @@ func invitationFields(typed map[string]string) []page.Field {
 	return []page.Field{
 		{Name: "note", Label: "For whom", Autocomplete: "off", Value: typed["note"], Optional: true, Help: "Admins see it, nobody else."},
 		{Name: "roles", Label: "Roles", Multiline: true, Value: typed["roles"], Optional: true, Help: "What the new user gets; one in each line."},
-		{Name: "days", Label: "Days", Autocomplete: "off", Value: days, Help: "How long the link can be used: 1 to 90."},
+		{Name: "days", Label: "Ends after days", Autocomplete: "off", Value: days, Help: "From 1 to 90."},
 	}
 }
 
@@ -129,12 +129,12 @@ func (b *backend) postInvitation(w http.ResponseWriter, r *http.Request, a admin
 	}
 	// No redirect: the link would stand in another URL. To load this page again asks for another invitation.
 	d := b.adminDocument(r, a, "/invitations", "Invitations")
-	d.Message = "The invitation is made. Its link is shown only now:"
-	d.Sections = []page.Section{{Heading: "Link", Note: link}}
+	d.Message = "The invitation is made."
+	note := "Send it to whom it is for, and nobody else: it is never shown again. It ends on " + ago(made.Expires) + ", or when it is used or withdrawn."
 	if b.site.PublicURL() == "" {
-		d.Sections = append(d.Sections, page.Section{Note: "Put the address of this server in front of it, as its users know it."})
+		note += " Put the address of this server in front of it, as its users know it."
 	}
-	d.Sections = append(d.Sections, page.Section{Note: "It ends on " + ago(made.Expires) + ", or when it is used or withdrawn."})
+	d.Sections = []page.Section{{Heading: "The link", Note: note, Copy: link}}
 	page.WriteDocument(w, r, http.StatusCreated, d)
 }
 

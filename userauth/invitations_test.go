@@ -461,6 +461,9 @@ func TestInvitationRoutes(t *testing.T) {
 		if page.Status != http.StatusCreated || link == "" || page.Header.Get("Cache-Control") != "private, no-store" {
 			t.Fatalf("got %d %v\n%s", page.Status, page.Header, page.text())
 		}
+		if !strings.Contains(page.Body, `<p class="copy"><code><bdi>`+link+"</bdi></code></p>") {
+			t.Errorf("the link isn't set apart, to be copied, in\n%s", page.text())
+		}
 		_, token, _ := strings.Cut(link, "=")
 		s.keepsSecret(token)
 		page = admin.navigate("/base/auth/invitations")
