@@ -30,6 +30,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -58,25 +59,33 @@ func main() {
 }
 
 func run(ctx context.Context) error {
-	addr := flag.String("addr", "127.0.0.1:8081", "the address to listen on")
-	public := flag.String("public-url", "http://127.0.0.1:8080", "the URL that browsers use: the load balancer's")
-	uri := flag.String("db", os.Getenv("AUTH_DB_URI"), "the PostgreSQL database, postgres://…; AUTH_DB_URI if it isn't given")
-	balance := flag.String("balance", "", "be the load balancer of these addresses, with commas between them, and nothing else")
+	addr := flag.String("addr", "127.0.0.1:8081", "`host:port` to listen on")
+	public := flag.String("public-url", "http://127.0.0.1:8080", "the `URL` that browsers use: the load balancer's")
+	db := flag.String("db", "", "the `URL` of the PostgreSQL database, postgres://…; better in AUTH_DB_URI, where ps doesn't show its password")
+	balance := flag.String("balance", "", "be the load balancer of these `addresses`, with commas between them, and nothing else")
 	flag.Parse()
 	if *balance != "" {
 		return serve(ctx, *addr, balancer(strings.Split(*balance, ",")...))
 	}
-	db, err := sqlx.Open("pgx", *uri)
+	return instance(ctx, *addr, *public, cmp.Or(*db, os.Getenv("AUTH_DB_URI"))) // no default of the flag: -h would print the password
+}
+
+// instance serves the team until ctx ends.
+func instance(ctx context.Context, addr, public, uri string) error {
+	if uri == "" {
+		return errors.New("give -db or set AUTH_DB_URI") // the driver would take whatever database is near
+	}
+	db, err := sqlx.Open("pgx", uri)
 	if err != nil {
 		return fmt.Errorf("opening the database: %w", err)
 	}
 	defer func() { _ = db.Close() }()
-	users, err := newUsers(ctx, db, listen(ctx, db), auth.Config{PublicURL: *public, TrustedProxies: []string{"127.0.0.1/32"}})
+	users, err := newUsers(ctx, db, listen(ctx, db), auth.Config{PublicURL: public, TrustedProxies: []string{"127.0.0.1/32"}})
 	if err != nil {
 		return err
 	}
 	defer func() { _ = users.Close() }()
-	return serve(ctx, *addr, routes(users))
+	return serve(ctx, addr, routes(users))
 }
 
 // newUsers is an instance's way to the users of all instances. The first one makes the first admin, whose password comes

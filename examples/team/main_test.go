@@ -181,3 +181,11 @@ func echo(t *testing.T, conn *websocket.Conn) {
 func TestEveryRouteIsGuarded(t *testing.T) {
 	authtest.Audit(t, routes(authtest.Nobody()), "* /auth/*")
 }
+
+func TestAnInstanceNeedsADatabaseThatIsNamed(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	stop() // should it start after all, it ends
+	if err := instance(ctx, "127.0.0.1:0", public, ""); err == nil || !strings.Contains(err.Error(), "AUTH_DB_URI") {
+		t.Errorf("got %v, want what to set", err)
+	}
+}
