@@ -13,8 +13,8 @@ import (
 	"github.com/ostiary/auth/internal/store"
 )
 
-const helpCopy = `Copies users, roles, sessions, tokens and secrets to an empty database, whose tables it makes, and prints how
-many rows each table has. All is copied or nothing, and counted on both sides; who is logged in stays so. Stop the servers
+const helpCopy = `Copies users, roles, invitations, sessions, tokens and secrets to an empty database, whose tables it makes, and prints
+how many rows each table has. All is copied or nothing, and counted on both sides; who is logged in stays so. Stop the servers
 before: if one writes meanwhile, nothing is copied. They go on with the new database.
 
   useradmin copy -from sqlite:app.db -to 'postgres://app@db.example/app'
