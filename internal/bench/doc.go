@@ -9,9 +9,11 @@
 //
 // What doesn't fit into a row has a test of its own, which runs small by default:
 //
-//	go test -run TestManySessions -v -sessions 1000000     memory, collections, look-ups and a start; takes minutes
-//	go test -run TestRevocation -v -revocations 300        how long another instance goes on
+//	go test -run TestManySessions -v -sessions 1000000     memory, look-ups, a start and what expires; takes minutes
+//	go test -run TestRevocation -v -revocations 50         how long another instance goes on, by engine; takes minutes
 //	go test -run Logins -v                                 many logins at once, and what others notice of them
+//
+// What is measured over PostgreSQL and MySQL is skipped where there is no server, or fails if AUTH_TEST_REQUIRE names it.
 //
 // Counts fail a test: of allocations, statements, bytes, and of passwords hashed at once. Times don't: they depend on the
 // machine and on what else runs there, so each is put in relation to another of the same run.

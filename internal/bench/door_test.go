@@ -5,7 +5,8 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
-	"path/filepath"
+	"os"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -13,12 +14,17 @@ import (
 	"github.com/jmoiron/sqlx"
 
 	"github.com/ostiary/auth"
+	"github.com/ostiary/auth/internal/dburl"
 	"github.com/ostiary/auth/internal/store"
+	"github.com/ostiary/auth/internal/store/storetest"
 	"github.com/ostiary/auth/userauth"
 )
 
-// A door is userauth over a SQLite file. Users and sessions are put into the database before: a million logins would take
-// hours of hashing.
+// TestMain drops what was made at the servers.
+func TestMain(m *testing.M) { os.Exit(storetest.Main(m)) }
+
+// A door is userauth over a database. Users and sessions are put into it before: a million logins would take hours of
+// hashing.
 type door struct {
 	*userauth.Auth
 	db   *sqlx.DB
@@ -36,12 +42,20 @@ func newDoor(tb testing.TB, db *sqlx.DB, cfg userauth.Config) *door {
 	return &door{Auth: users, db: db}
 }
 
-// newDB is an empty database in a file of its own.
-func newDB(tb testing.TB) *sqlx.DB { return openDB(tb, filepath.Join(tb.TempDir(), "bench.db")) }
-
-func openDB(tb testing.TB, path string) *sqlx.DB {
+// newDB is an empty SQLite database in a file of its own.
+func newDB(tb testing.TB) *sqlx.DB {
 	tb.Helper()
-	db, err := userauth.OpenSQLite(path)
+	return open(tb, storetest.SQLite.New(tb))
+}
+
+// open opens a database as a program does.
+func open(tb testing.TB, base *storetest.Database) *sqlx.DB {
+	tb.Helper()
+	at, err := dburl.Parse(base.URL)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	db, err := at.Open(tb.Context())
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -59,30 +73,30 @@ func openStore(tb testing.TB, db *sqlx.DB) *store.DB {
 	return st
 }
 
-// addUsers adds n users who hold granted, with a password of that hash, and gives their numbers.
-func addUsers(tb testing.TB, st *store.DB, n int, hash string) (users []int64) {
+// addUsers adds the users 1 to n, who hold granted, with a password of that hash, to a database without users, and gives
+// their numbers.
+func addUsers(tb testing.TB, db *sqlx.DB, n int, hash string) []int64 {
 	tb.Helper()
-	err := st.Write(tb.Context(), func(tx *store.Tx) error {
-		users = users[:0]
-		var held []store.Permission
-		for resource, actions := range granted {
-			for _, action := range actions {
-				held = append(held, store.Permission{Resource: resource, Action: action})
-			}
+	users := make([]int64, n)
+	for i := range users {
+		users[i] = int64(i + 1)
+	}
+	var held [][2]string
+	for resource, actions := range granted {
+		for _, action := range actions {
+			held = append(held, [2]string{resource, action})
 		}
-		for i := range n {
-			id, err := tx.AddUser(store.User{Username: username(i), Key: username(i), Hash: hash, Created: time.Now().Unix()})
-			if err != nil {
-				return err
-			}
-			if err := tx.Grant(id, held); err != nil {
-				return err
-			}
-			users = append(users, id)
-		}
-		return nil
+	}
+	now := time.Now().Unix()
+	insert(tb, db, "auth_users (id, realm, username, username_key, password_hash, password_at, disabled, created_at, "+
+		"name, display_name, initials, color, avatar_url, workspace, settings)", n, func(i int) []any {
+		return []any{users[i], "", username(i), username(i), hash, 0, 0, now, "", "", "", "", "", "", ""}
 	})
-	if err != nil {
+	insert(tb, db, "auth_user_permissions (user_id, resource, action)", n*len(held), func(i int) []any {
+		p := held[i%len(held)]
+		return []any{users[i/len(held)], p[0], p[1]}
+	})
+	if _, err := db.ExecContext(tb.Context(), db.Rebind("UPDATE auth_counters SET value = ? WHERE name = 'user'"), n); err != nil {
 		tb.Fatal(err)
 	}
 	return users
@@ -91,23 +105,40 @@ func addUsers(tb testing.TB, st *store.DB, n int, hash string) (users []int64) {
 func username(i int) string { return fmt.Sprintf("editor-%04d", i) }
 
 // addSessions adds the sessions from one number to another, in turn for each of the users. They were used at the time
-// seen and expire at the time given. It writes past the store, whose transactions have a time limit.
+// seen and expire at the time given.
 func addSessions(tb testing.TB, db *sqlx.DB, users []int64, from, to int, seen, expires time.Time) {
 	tb.Helper()
+	const agent = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+	insert(tb, db, "auth_sessions (token_hash, id, user_id, realm, created_at, seen_at, expires_at, "+
+		"method, address, agent, issuer, subject, sid, data)", to-from, func(i int) []any {
+		i += from
+		hash := sha256.Sum256([]byte(sessionToken(i)))
+		return []any{
+			hash[:], fmt.Sprintf("session-%d", i), users[i%len(users)], "userauth", seen.Unix(), seen.Unix(), expires.Unix(),
+			"password", "192.0.2.17", agent, "", "", "", "",
+		}
+	})
+}
+
+// insert adds n rows to the columns of a table, many with each statement: one by one, a million takes minutes at a server.
+// It writes past the store, whose transactions have a time limit.
+func insert(tb testing.TB, db *sqlx.DB, columns string, n int, row func(i int) []any) {
+	tb.Helper()
+	const most = 200 // rows of a statement
 	tx, err := db.BeginTx(tb.Context(), nil)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	defer func() { _ = tx.Rollback() }()
-	insert, err := tx.PrepareContext(tb.Context(), "INSERT INTO auth_sessions (token_hash, id, user_id, realm, created_at, seen_at, expires_at, "+
-		"method, address, agent, issuer, subject, sid, data) VALUES (?, ?, ?, 'userauth', ?, ?, ?, 'password', '192.0.2.17', "+
-		"'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0', '', '', '', '')")
-	if err != nil {
-		tb.Fatal(err)
-	}
-	for i := from; i < to; i++ {
-		hash := sha256.Sum256([]byte(sessionToken(i)))
-		if _, err := insert.ExecContext(tb.Context(), hash[:], fmt.Sprintf("session-%d", i), users[i%len(users)], seen.Unix(), seen.Unix(), expires.Unix()); err != nil {
+	for from := 0; from < n; from += most {
+		var args []any
+		rows := min(most, n-from)
+		for i := range rows {
+			args = append(args, row(from+i)...)
+		}
+		one := "(?" + strings.Repeat(", ?", len(args)/rows-1) + ")"
+		query := db.Rebind("INSERT INTO " + columns + " VALUES " + one + strings.Repeat(", "+one, rows-1))
+		if _, err := tx.ExecContext(tb.Context(), query, args...); err != nil {
 			tb.Fatal(err)
 		}
 	}
@@ -129,8 +160,8 @@ func cookieOf(token string) string { return cookieName + "=" + token }
 // inUse puts n sessions of one user into db, all used just now, and gives db.
 func inUse(tb testing.TB, db *sqlx.DB, n int) *sqlx.DB {
 	tb.Helper()
-	st, now := openStore(tb, db), time.Now()
-	addSessions(tb, db, addUsers(tb, st, 1, ""), 0, n, now, now.Add(time.Hour))
+	now := time.Now()
+	addSessions(tb, db, addUsers(tb, db, 1, ""), 0, n, now, now.Add(time.Hour))
 	return db
 }
 

@@ -28,6 +28,15 @@ const (
 // user's.
 func newLoginDoor(tb testing.TB, users int, passes uint32) *door {
 	tb.Helper()
+	db := newDB(tb)
+	ids := addUsers(tb, db, users, hashed(tb, loginPassword, passes))
+	addSessions(tb, db, ids, 0, 1, time.Now(), time.Now().Add(time.Hour))
+	return newDoor(tb, db, userauth.Config{})
+}
+
+// hashed is the hash of a password that takes that many passes to verify; 0: as many as by default.
+func hashed(tb testing.TB, text string, passes uint32) string {
+	tb.Helper()
 	params := password.DefaultParams()
 	if passes > 0 {
 		params.Time = passes
@@ -36,14 +45,11 @@ func newLoginDoor(tb testing.TB, users int, passes uint32) *door {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	hash, err := hasher.Hash(tb.Context(), loginPassword)
+	hash, err := hasher.Hash(tb.Context(), text)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	db := newDB(tb)
-	ids := addUsers(tb, openStore(tb, db), users, hash.Encoded())
-	addSessions(tb, db, ids, 0, 1, time.Now(), time.Now().Add(time.Hour))
-	return newDoor(tb, db, userauth.Config{})
+	return hash.Encoded()
 }
 
 // logIn is what the i-th user's login is answered. Everybody comes from an address of their own: guesses are limited by

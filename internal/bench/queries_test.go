@@ -2,7 +2,6 @@ package bench_test
 
 import (
 	"net/http"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -25,13 +24,19 @@ func asked(faults *storetest.Faults) (statements []string) {
 }
 
 func TestStoredSessionIsOneRoundTrip(t *testing.T) {
-	db, faults := storetest.Open(t, filepath.Join(t.TempDir(), "bench.db"))
+	for _, on := range storetest.Engines {
+		t.Run(string(on), func(t *testing.T) { storedSessionIsOneRoundTrip(t, on) })
+	}
+}
+
+func storedSessionIsOneRoundTrip(t *testing.T, on storetest.Engine) {
+	db, faults := on.New(t).Open(t)
 	d := newDoor(t, inUse(t, db, 2), userauth.Config{CacheSessions: 1})
 	h := routed(show, d.CurrentUser(required))
 	one := serve(h, get(t, path, "Cookie", d.cookie()), http.StatusNoContent)
 	other := serve(h, get(t, path, "Cookie", d.cookie()), http.StatusNoContent)
 	one() // the user is known from here on
-	const pairs = 500
+	const pairs = 200
 	faults.Heal()
 	for range pairs {
 		other()
@@ -42,7 +47,7 @@ func TestStoredSessionIsOneRoundTrip(t *testing.T) {
 		t.Errorf("got %d statements for %d requests, want one each", got, 2*pairs)
 	}
 	for _, s := range statements {
-		if !strings.HasPrefix(s, "SELECT ") || !strings.HasSuffix(s, " FROM auth_sessions WHERE token_hash = ?") {
+		if !strings.HasPrefix(s, "SELECT ") || !strings.HasSuffix(s, db.Rebind(" FROM auth_sessions WHERE token_hash = ?")) {
 			t.Errorf("got %q, want the look-up of a session", s)
 		}
 	}
@@ -73,9 +78,8 @@ func TestRequestsDontWrite(t *testing.T) {
 			var now atomic.Int64
 			now.Store(time.Now().Add(time.Hour).UnixNano()) // the session was last used an hour ago
 			clock := func() time.Time { return time.Unix(0, now.Load()) }
-			db, faults := storetest.Open(t, filepath.Join(t.TempDir(), "bench.db"))
-			st := openStore(t, db)
-			addSessions(t, db, addUsers(t, st, 1, ""), 0, 1, time.Now(), time.Now().Add(24*time.Hour))
+			db, faults := storetest.SQLite.New(t).Open(t)
+			addSessions(t, db, addUsers(t, db, 1, ""), 0, 1, time.Now(), time.Now().Add(24*time.Hour))
 			touched, reads := 0, 0
 			for range c.servers {
 				d := newDoor(t, db, userauth.Config{Auth: auth.Config{Now: clock}})
@@ -111,7 +115,7 @@ func TestRequestsDontWrite(t *testing.T) {
 
 // What can't be a token isn't looked up.
 func TestMalformedCookieIsNotLookedUp(t *testing.T) {
-	db, faults := storetest.Open(t, filepath.Join(t.TempDir(), "bench.db"))
+	db, faults := storetest.SQLite.New(t).Open(t)
 	d := newDoor(t, db, userauth.Config{})
 	h := routed(show, d.CurrentUser(required))
 	faults.Heal()

@@ -15,8 +15,8 @@ import (
 // time tells who has stolen an old cookie that it was one.
 func refusedSessionRows(tb testing.TB) []row {
 	db := newDB(tb)
-	st, now := openStore(tb, db), time.Now()
-	users := addUsers(tb, st, 2, "")
+	now := time.Now()
+	users := addUsers(tb, db, 2, "")
 	const expired, unused, living = 0, 1, 2 // numbers of sessions
 	addSessions(tb, db, users[:1], expired, expired+1, now, now.Add(-time.Minute))
 	addSessions(tb, db, users[:1], unused, unused+1, now.Add(-30*24*time.Hour), now.Add(time.Hour))

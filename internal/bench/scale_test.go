@@ -4,27 +4,40 @@ import (
 	"errors"
 	"flag"
 	"runtime"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/jmoiron/sqlx"
 
 	"github.com/ostiary/auth"
+	"github.com/ostiary/auth/internal/store/storetest"
 	"github.com/ostiary/auth/userauth"
 )
 
-var manySessions = flag.Int("sessions", 40_000, "how many sessions TestManySessions keeps in memory; its figures are meant for 1000000")
+var manySessions = flag.Int("sessions", ordinarySessions, "how many sessions TestManySessions stores and keeps in memory; its figures are meant for 1000000")
 
 const (
-	manyUsers = 1000
+	ordinarySessions = 40_000
+
+	sessionsOfUser = 10
+	fewSessions    = 1000
 	// boundSessions is how many sessions in recent use keep what they were last answered with: a bounded part of memory that
 	// isn't each session's.
 	boundSessions = 1 << 14
 	sessionBudget = 120 // bytes
 )
 
-// TestManySessions holds what a session costs in memory, its user apart, and that memory is bounded. It tells what else
-// many sessions cost: a start, a look-up, a collection.
+// A crowd is a database with many sessions of many users, a tenth of them, in use, and some sessions that have expired.
+// Every session's number is below all.
+type crowd struct {
+	base       *storetest.Database
+	db         *sqlx.DB
+	alive, all int
+}
+
+// TestManySessions holds what a session costs in memory, its user apart, that memory is bounded, and that what has expired
+// is removed while others log in and ask. It tells what else many sessions cost: a start, a look-up, a collection, a wait.
 func TestManySessions(t *testing.T) {
 	if testing.Short() {
 		t.Skip("stores and reads many sessions")
@@ -33,47 +46,75 @@ func TestManySessions(t *testing.T) {
 	if n < 2*boundSessions {
 		t.Fatalf("-sessions=%d: want at least %d", n, 2*boundSessions)
 	}
-	db := newDB(t)
-	storeMany(t, db, n)
-
-	t.Run("all in memory", func(t *testing.T) { allInMemory(t, db, n) })
-	t.Run("bounded", func(t *testing.T) { bounded(t, db, n) })
+	for _, on := range []storetest.Engine{storetest.SQLite, storetest.Postgres} {
+		t.Run(string(on), func(t *testing.T) {
+			n, inMemory := n, true
+			if on != storetest.SQLite && n == ordinarySessions {
+				n, inMemory = n/4, false // to read them all from a server takes long, for a memory that is the same
+			}
+			few, many := newCrowd(t, on, fewSessions, 0), newCrowd(t, on, n, n/4)
+			t.Run("a start", func(t *testing.T) { start(t, few, many) })
+			if inMemory {
+				t.Run("all in memory", func(t *testing.T) { allInMemory(t, many) })
+			}
+			if on == storetest.SQLite { // memory's bound doesn't know the database
+				t.Run("bounded", func(t *testing.T) { bounded(t, many) })
+			}
+			t.Run("a look-up in the database", func(t *testing.T) { lookUps(t, few, many) })
+			t.Run("what has expired goes", func(t *testing.T) { purge(t, many) })
+		})
+	}
 }
 
-func allInMemory(t *testing.T, db *sqlx.DB, n int) {
-	start := time.Now()
-	d := newDoor(t, db, userauth.Config{CacheSessions: 2 * n})
-	t.Logf("start over %d stored sessions: %s", n, time.Since(start).Round(time.Microsecond))
+// start tells how long it takes until an instance is ready.
+func start(t *testing.T, few, many crowd) {
+	took := func(c crowd) time.Duration {
+		var times []float64
+		for range *rounds {
+			begin := time.Now()
+			d := newDoor(t, c.db, userauth.Config{})
+			times = append(times, float64(time.Since(begin)))
+			_ = d.Close()
+		}
+		return time.Duration(median(times))
+	}
+	t.Logf("a start over %d stored sessions: %s; over %d: %s", few.all, took(few), many.all, took(many))
+}
 
-	few := d.identifies(t, 0, 1000)
-	d.readAll(t, 0, 1000)
+func allInMemory(t *testing.T, c crowd) {
+	n := c.alive
+	d := newDoor(t, c.db, userauth.Config{CacheSessions: 2 * n})
+	few := d.identifies(t, 0, fewSessions)
+	d.readAll(t, 0, fewSessions)
 	small := perLookUp(few)
 	before, emptyGC := heap(), collection()
-	d.readAll(t, 0, boundSessions)
+	rest := max(boundSessions, n/sessionsOfUser) // from here on every user is known
+	d.readAll(t, 0, rest)
 	base := heap()
-	start = time.Now()
-	d.readAll(t, boundSessions, n)
-	t.Logf("reading %d sessions: %s each", n-boundSessions, (time.Since(start) / time.Duration(n-boundSessions)).Round(100*time.Nanosecond))
+	begin := time.Now()
+	d.readAll(t, rest, n)
+	t.Logf("reading %d sessions: %s each", n-rest, (time.Since(begin) / time.Duration(n-rest)).Round(100*time.Nanosecond))
 	all := heap()
 
-	each := float64(all-base) / float64(n-boundSessions)
+	each := float64(all-base) / float64(n-rest)
 	t.Logf("memory: %.1f bytes for each session, its user apart; %.1f with the users and what the last %d were answered with",
 		each, float64(all-before)/float64(n), boundSessions)
 	if each > sessionBudget {
 		t.Errorf("got %.1f bytes for a session, want at most %d", each, sessionBudget)
 	}
-	t.Logf("a full collection: %s with %d sessions, %s with 1000", collection().Round(10*time.Microsecond), n, emptyGC.Round(10*time.Microsecond))
+	t.Logf("a full collection: %s with %d sessions, %s with %d", collection().Round(10*time.Microsecond), n, emptyGC.Round(10*time.Microsecond), fewSessions)
 
-	among := d.identifies(t, n-1000, n)
+	among := d.identifies(t, n-fewSessions, n)
 	spread := d.identifiesEach(t, n, 8192)
-	t.Logf("a look-up: %s of 1000 sessions in memory; of %d: %s for the same 1000 again, %s for 8192 in turn", small, n, perLookUp(among), perLookUp(spread))
+	t.Logf("a look-up: %s of %d sessions in memory; of %d: %s for as many again, %s for 8192 in turn", small, fewSessions, n, perLookUp(among), perLookUp(spread))
 	runtime.KeepAlive(d)
 }
 
 // bounded: however many sessions come by, memory holds CacheSessions of them.
-func bounded(t *testing.T, db *sqlx.DB, n int) {
+func bounded(t *testing.T, c crowd) {
 	const kept = 2000
-	d := newDoor(t, db, userauth.Config{CacheSessions: kept})
+	n := c.alive
+	d := newDoor(t, c.db, userauth.Config{CacheSessions: kept})
 	d.readAll(t, 0, n/2)
 	half := heap()
 	d.readAll(t, n/2, n)
@@ -84,30 +125,63 @@ func bounded(t *testing.T, db *sqlx.DB, n int) {
 	runtime.KeepAlive(d)
 }
 
-// storeMany puts n sessions of many users into db.
-func storeMany(tb testing.TB, db *sqlx.DB, n int) {
-	tb.Helper()
-	st, now := openStore(tb, db), time.Now()
-	start := time.Now()
-	// Used in an hour: no last use has to be stored meanwhile.
-	addSessions(tb, db, addUsers(tb, st, manyUsers, ""), 0, n, now.Add(time.Hour), now.Add(24*time.Hour))
-	tb.Logf("storing %d sessions: %s", n, time.Since(start).Round(time.Millisecond))
+// lookUps tells what it costs to be known by a session and a user of which neither is in memory. The clock is the wall's:
+// the work may be a server's.
+func lookUps(t *testing.T, few, many crowd) {
+	begin := time.Now()
+	c := clock{name: "wall", now: func() time.Duration { return time.Since(begin) }}
+	of := func(c crowd) row {
+		d := newDoor(t, c.db, userauth.Config{CacheSessions: 1})
+		return row{make: func() func() { return d.identifiesAny(t, c.alive) }}
+	}
+	times := c.rounded([]row{of(few), of(many)}, 1)
+	t.Logf("a look-up in the database: %s of %d sessions, %s of %d, ratio %.2f", time.Duration(median(times[0])), few.all,
+		time.Duration(median(times[1])), many.all, median(ratios(times[1], times[0])))
 }
 
-// readAll has a range of sessions read into memory.
-func (d *door) readAll(tb testing.TB, from, to int) {
-	tb.Helper()
-	r := get(tb, path)
-	for i := from; i < to; i++ {
-		r.Header["Cookie"] = []string{cookieOf(sessionToken(i))}
-		_, err := d.Identify(r)
-		for errors.Is(err, auth.ErrUnavailable) { // a busy machine: it was told to come again
-			_, err = d.Identify(r)
-		}
-		if err != nil {
-			tb.Fatalf("session %d: %v", i, err)
+// newCrowd stores as many sessions that are alive, and more that have expired.
+func newCrowd(t *testing.T, on storetest.Engine, alive, expired int) crowd {
+	t.Helper()
+	hash := hashed(t, loginPassword, 0)
+	base := on.Empty(t) // to empty it for the next test would take minutes
+	db := open(t, base)
+	openStore(t, db) // makes the tables
+	begin, now := time.Now(), time.Now()
+	users := addUsers(t, db, alive/sessionsOfUser, hash)
+	// Used in an hour: no last use has to be stored meanwhile.
+	addSessions(t, db, users, 0, alive, now.Add(time.Hour), now.Add(24*time.Hour))
+	addSessions(t, db, users, alive, alive+expired, now.Add(-time.Hour), now.Add(-time.Minute))
+	if on == storetest.Postgres { // which it does by itself within a minute
+		if _, err := db.ExecContext(t.Context(), "ANALYZE"); err != nil {
+			t.Fatal(err)
 		}
 	}
+	t.Logf("storing %d users and %d sessions: %s", len(users), alive+expired, time.Since(begin).Round(time.Millisecond))
+	return crowd{base, db, alive, alive + expired}
+}
+
+// readAll has a range of sessions read into memory, some at a time: else a server waits for us as long as we for it.
+func (d *door) readAll(tb testing.TB, from, to int) {
+	tb.Helper()
+	const atATime = 4
+	var all sync.WaitGroup
+	for first := range atATime {
+		all.Go(func() {
+			r := get(tb, path)
+			for i := from + first; i < to; i += atATime {
+				r.Header["Cookie"] = []string{cookieOf(sessionToken(i))}
+				_, err := d.Identify(r)
+				for errors.Is(err, auth.ErrUnavailable) { // a busy machine: it was told to come again
+					_, err = d.Identify(r)
+				}
+				if err != nil {
+					tb.Errorf("session %d: %v", i, err)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
 }
 
 // identifies asks about a range of sessions in turn.
@@ -126,6 +200,18 @@ func (d *door) identifiesEach(tb testing.TB, n, some int) func() {
 		cookies = append(cookies, []string{cookieOf(sessionToken(i * (n / some)))})
 	}
 	return d.identify(tb, cookies)
+}
+
+// identifiesAny asks about all of n sessions, in an order that jumps.
+func (d *door) identifiesAny(tb testing.TB, n int) func() {
+	r, next := get(tb, path), 0
+	return func() {
+		next = (next + 99_991) % n // a prime that doesn't divide n
+		r.Header["Cookie"] = []string{cookieOf(sessionToken(next))}
+		if _, err := d.Identify(r); err != nil {
+			panic(err)
+		}
+	}
 }
 
 func (d *door) identify(tb testing.TB, cookies [][]string) func() {
