@@ -55,15 +55,17 @@ func TestRevocation(t *testing.T) {
 					stop := underLoad(t, base, there)
 					defer stop()
 				}
-				refused, closed := revoke(t, here, there)
-				t.Logf("from the logout at one instance until another one refuses: %s; until it has closed the socket: %s", spreadOf(refused), spreadOf(closed))
+				took, refused, closed := revoke(t, here, there)
+				t.Logf("from a logout's answer at one instance until another one refuses: %s; until it has closed the socket: %s; the logout itself: %s",
+					spreadOf(refused), spreadOf(closed), spreadOf(took))
 			})
 		}
 	}
 }
 
-// revoke ends sessions here, and tells when each was refused there and when its socket there was closed.
-func revoke(t *testing.T, here, there *door) (refused, closed []time.Duration) {
+// revoke ends sessions here, and tells how long that took, and how long after it each was refused there and its socket there
+// closed: 0 if before.
+func revoke(t *testing.T, here, there *door) (took, refused, closed []time.Duration) {
 	t.Helper()
 	server := httptest.NewServer(there.WebSocketAuth(required)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		conn, err := auth.Accept(w, r, nil)
@@ -95,10 +97,11 @@ func revoke(t *testing.T, here, there *door) (refused, closed []time.Duration) {
 		if late := came.Sub(confirmed); late >= time.Second {
 			t.Errorf("admitted somebody who came %s after the end was confirmed", late)
 		}
-		refused = append(refused, refusedAt.Sub(begin))
-		closed = append(closed, (<-ended).Sub(begin))
+		took = append(took, confirmed.Sub(begin))
+		refused = append(refused, refusedAt.Sub(confirmed))
+		closed = append(closed, max(0, (<-ended).Sub(confirmed)))
 	}
-	return refused, closed
+	return took, refused, closed
 }
 
 const (
