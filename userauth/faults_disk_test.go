@@ -20,7 +20,7 @@ import (
 // D-06: a full disk. Sessions go on, logins are 503, what was acknowledged is there, and it recovers.
 func TestAFullDisk(t *testing.T) {
 	t.Parallel()
-	dir := faultSmallDisk(t)
+	dir := faultSmallDisk(t, "2m")
 	s := faultOpen(t, filepath.Join(dir, "app.db"))
 	s.add("ann", siteWrites)
 	ann := s.in("ann")
@@ -61,13 +61,13 @@ func TestAFullDisk(t *testing.T) {
 }
 
 // faultSmallDisk mounts one.
-func faultSmallDisk(t *testing.T) string {
+func faultSmallDisk(t *testing.T, size string) string {
 	t.Helper()
 	if runtime.GOOS != "linux" || os.Getuid() != 0 {
 		t.Skip("a full disk: only Linux's root can mount a small one")
 	}
 	dir := t.TempDir()
-	if out, err := exec.CommandContext(t.Context(), "mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", dir).CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(t.Context(), "mount", "-t", "tmpfs", "-o", "size="+size, "tmpfs", dir).CombinedOutput(); err != nil {
 		t.Skipf("a full disk: can't mount a small one: %v %s", err, out)
 	}
 	t.Cleanup(func() {
