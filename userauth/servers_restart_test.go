@@ -67,6 +67,16 @@ func testAServerThatRestarts(t *testing.T, server *ownServer) {
 		stays.wantOpen(t)
 	}
 	lives.end()
+	eventually(t, "every end counts everywhere", func() bool {
+		for _, l := range lives.all {
+			for _, session := range l.sessions {
+				if session.state == killEnded && time.Since(session.ended) <= serverBound {
+					return false
+				}
+			}
+		}
+		return true
+	})
 	for name, s := range map[string]*site{"a new site": serverSite(t, server, 0), "the one": patient, "the other": impatient} {
 		for _, l := range lives.all {
 			l.check(name, s)
