@@ -336,35 +336,42 @@ func TestAdminRoutesWhileTheDatabaseFails(t *testing.T) {
 	for _, request := range adminRequests() {
 		t.Run(request.String(), func(t *testing.T) {
 			t.Parallel()
-			s, faults, _ := faultSite(t)
-			s.role("editor", siteWrites)
-			s.add("root", auth.Permissions{"admin": {"*"}})
-			s.add("alice", siteReads, "editor")
-			s.in("alice")
-			root := s.in("root")
-			admitted(t, "before", root.get("/"))
-			before := dump(t, s.db)
-			unavailable := 0
-			for k := 1; ; k++ {
-				faults.FailAt(k)
-				got := request.send(root)
-				broken := faults.Broken()
-				faults.Heal()
-				if got.Status == request.status { // nothing was broken, or what was isn't part of the answer
-					if unavailable == 0 {
-						t.Errorf("call %d of %d broken: got %d at once: this test shows nothing", k, broken, got.Status)
-					}
-					return
-				}
-				faultUnavailable(t, fmt.Sprintf("call %d broken", k), got)
-				if unavailable++; unavailable > 200 {
-					t.Fatal("no end")
-				}
-				if after := dump(t, s.db); after != before {
-					t.Fatalf("call %d broken: half of it is there: %s", k, after)
+			// A call that the server makes beside the request, to learn what has changed, may be the one that fails: again then.
+			for try := 1; adminCallsFail(t, request) == 0; try++ {
+				if try == 20 {
+					t.Fatal("no request failed: this test shows nothing")
 				}
 			}
 		})
+	}
+}
+
+// adminCallsFail lets one call after another fail, until the request is answered nevertheless, and gives how often it
+// wasn't.
+func adminCallsFail(t *testing.T, request adminRequest) (unavailable int) {
+	t.Helper()
+	s, faults, _ := faultSite(t)
+	s.role("editor", siteWrites)
+	s.add("root", auth.Permissions{"admin": {"*"}})
+	s.add("alice", siteReads, "editor")
+	s.in("alice")
+	root := s.in("root")
+	admitted(t, "before", root.get("/"))
+	before := dump(t, s.db)
+	for k := 1; ; k++ {
+		faults.FailAt(k)
+		got := request.send(root)
+		faults.Heal()
+		if got.Status == request.status { // nothing was broken, or what was isn't part of the answer
+			return unavailable
+		}
+		faultUnavailable(t, fmt.Sprintf("call %d broken", k), got)
+		if unavailable++; unavailable > 200 {
+			t.Fatal("no end")
+		}
+		if after := dump(t, s.db); after != before {
+			t.Fatalf("call %d broken: half of it is there: %s", k, after)
+		}
 	}
 }
 
