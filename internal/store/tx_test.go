@@ -158,7 +158,7 @@ func testWriteWithEachCallBroken(t *testing.T, on storetest.Engine) {
 }
 
 // of many changes at once none is lost, in one process or in several, whatever the application's DSN says; and the
-// feed has their numbers without a gap.
+// feed has their numbers without a gap. D-12: also where MySQL counts the rows found instead of those changed.
 func TestWritesAtOnce(t *testing.T) { storetest.Each(t, testWritesAtOnce) }
 
 func testWritesAtOnce(t *testing.T, on storetest.Engine) {
