@@ -19,8 +19,8 @@ const (
 // would leave nobody with it where there was somebody. Both are asked in the transaction that writes: of two admins who take
 // it from each other at once, the second one is refused.
 //
-// It knows what is stored here, not who can log in: a user without a password counts, too. What an [Authenticator] or another backend of a chain grants doesn't count: whoever holds
-// it there may be gone tomorrow without a word.
+// It knows what is stored here, not who can log in: a user without a password counts, too. What an [Authenticator] or
+// another backend of a chain grants doesn't count: whoever holds it there may be gone tomorrow without a word.
 func (a *Accounts) keepAdmin(ctx context.Context, concerned func(*store.Tx) (bool, error), fn func(*store.Tx) error) error {
 	return a.regrant(ctx, func(tx *store.Tx) error {
 		before, err := concerned(tx)
