@@ -121,10 +121,6 @@ func (b *backend) writeDeleteRole(w http.ResponseWriter, r *http.Request, a admi
 	}
 	d := b.adminDocument(r, a, "", "Delete the role "+role.Name+"?")
 	d.Message, d.Failed = message, message != ""
-	d.Sections = []page.Section{{
-		Note:  "It is taken from everybody who has it. It can't be undone.",
-		Form:  &page.Form{Action: b.rolePath(role.Name) + "/delete", Submit: "Delete " + role.Name, Danger: true},
-		Links: []page.Link{{Text: "Keep " + role.Name, URL: b.rolePath(role.Name)}},
-	}}
+	d.Sections = []page.Section{deletion(role.Name, b.rolePath(role.Name), "It is taken from everybody who has it.")}
 	page.WriteDocument(w, r, status, d)
 }

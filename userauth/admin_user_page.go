@@ -157,10 +157,16 @@ func (b *backend) writeDeleteUser(w http.ResponseWriter, r *http.Request, a admi
 	}
 	d := b.adminDocument(r, a, "", "Delete "+account.Username+"?")
 	d.Message, d.Failed = message, message != ""
-	d.Sections = []page.Section{{
-		Note:  "The user goes with everything of the user's: profile, roles, permissions, sessions and API tokens. It can't be undone.",
-		Form:  &page.Form{Action: b.userPath(account.Username) + "/delete", Submit: "Delete " + account.Username, Danger: true},
-		Links: []page.Link{{Text: "Keep " + account.Username, URL: b.userPath(account.Username)}},
-	}}
+	d.Sections = []page.Section{deletion(account.Username, b.userPath(account.Username),
+		"The user goes with everything of the user's: profile, roles, permissions, sessions and API tokens.")}
 	page.WriteDocument(w, r, status, d)
+}
+
+// deletion asks whether what has its page at path is to go.
+func deletion(name, path, note string) page.Section {
+	return page.Section{
+		Note:  note + " It can't be undone.",
+		Form:  &page.Form{Action: path + "/delete", Submit: "Delete " + name, Danger: true},
+		Links: []page.Link{{Text: "Keep " + name, URL: path}},
+	}
 }
