@@ -41,6 +41,9 @@ func foreignHashes(t testing.TB) (all []foreign) {
 func TestForeignHashes(t *testing.T) {
 	t.Parallel()
 	for i, f := range foreignHashes(t) {
+		if raceDetector() && i%4 > 0 {
+			continue // with it they take minutes, and none has a goroutine
+		}
 		t.Run(fmt.Sprintf("%d by %s", i, f.by), func(t *testing.T) {
 			t.Parallel()
 			h := mustParse(t, f.hash)
