@@ -1,8 +1,8 @@
 // Package auth guards net/http handlers against one small interface, whatever tells who the caller is.
 //
-// A server protects its routes once, with an [Auth]; each deployment chooses the backend by choosing a sub-package:
-// noauth (a laptop), tokenauth (a shared token) or userauth (users in a database), or anything else that implements the
-// one method of [Backend]. No route changes.
+// A server protects its routes once, with an [Auth]; each deployment chooses the backend by choosing a sub-package: noauth
+// (a laptop), tokenauth (a shared token), userauth (users in a database) or oidcauth (an OpenID Provider), or anything else
+// that implements the one method of [Backend]. No route changes.
 //
 //	a, err := tokenauth.New(ctx, tokenauth.Config{Token: token})
 //	r.Mount("/auth", a.Routes())

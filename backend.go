@@ -12,7 +12,8 @@ import (
 // Identify looks at the request and returns the caller's identity, or an error that decides what comes next:
 // [ErrNoCredentials] asks the next backend, [ErrInvalidCredentials] is 401, [ErrForbidden] is 403, a [*LimitedError] is
 // 429, and any other error is 503: a backend that can't tell must say so instead of answering "nobody". An identity
-// without an ID or a username, or none without an error, is a bug in the backend and answered with 500.
+// without an ID or a username, or none without an error, is a bug in the backend and answered with 500. What an error says is
+// logged: it must hold no secret.
 //
 // Identify may be called concurrently. It must not change the request or read its body, and must have no effect that
 // outlasts the request. The identity it returns is shared and read only from then on. A backend that trusts where a

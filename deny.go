@@ -3,12 +3,9 @@ package auth
 import (
 	"errors"
 	"fmt"
-	"math"
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
-	"time"
 
 	"github.com/ostiary/auth/internal/page"
 	"github.com/ostiary/auth/internal/returnpath"
@@ -88,7 +85,7 @@ func (g *guard) deny(w http.ResponseWriter, r *http.Request, status int, err err
 		w.Header().Set("Retry-After", "1")
 	case http.StatusTooManyRequests:
 		if limited, ok := errors.AsType[*LimitedError](err); ok {
-			w.Header().Set("Retry-After", retryAfter(limited.RetryAfter))
+			page.RetryAfter(w.Header(), limited.RetryAfter)
 		}
 	}
 	if g.cfg.Deny == nil {
@@ -100,11 +97,6 @@ func (g *guard) deny(w http.ResponseWriter, r *http.Request, status int, err err
 	if !d.written {
 		d.WriteHeader(status)
 	}
-}
-
-// retryAfter is d in whole seconds, rounded up: a client that waits that long is not too early.
-func retryAfter(d time.Duration) string {
-	return strconv.Itoa(max(1, int(math.Ceil(d.Seconds()))))
 }
 
 // A denial sends its status where an application's Deny names none. Fail closed: net/http would turn silence, a flush, and

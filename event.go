@@ -32,6 +32,8 @@ const (
 	EventRevoked       EventKind = "revoked"       // sessions were ended by their user, from another session
 	EventTokenMade     EventKind = "token_made"    // an API token was made, by its owner or an admin
 	EventTokenEnded    EventKind = "token_ended"   // an API token was revoked
+	EventLinked        EventKind = "linked"        // a sign-in at a provider was linked to an account
+	EventUnlinked      EventKind = "unlinked"      // and isn't any more
 	EventAdmin         EventKind = "admin"         // users or roles were changed by an admin
 	EventRegistered    EventKind = "registered"    // somebody has made an account of their own
 	EventRefused       EventKind = "refused"       // an attempt to register that came to nothing
@@ -87,7 +89,7 @@ func (e Event) level() slog.Level {
 	case EventUnknown:
 		return slog.LevelDebug
 	case EventLogin, EventLogout, EventEnded, EventUpdated, EventPassword, EventRevoked, EventTokenMade, EventTokenEnded, EventAdmin,
-		EventRegistered, EventImpersonation:
+		EventLinked, EventUnlinked, EventRegistered, EventImpersonation:
 		return slog.LevelInfo
 	case EventFault:
 		return slog.LevelError
@@ -150,11 +152,11 @@ func (g *guard) reportRefusal(r *http.Request, c caller, status int) {
 	case status == http.StatusUnauthorized && c.unknown():
 		e.Kind = EventUnknown
 	case status == http.StatusUnauthorized:
-		e.Kind = EventLoginFailed
+		e.Kind, e.Reason = EventLoginFailed, beyond(ErrInvalidCredentials, c.err)
 	case errors.Is(c.err, errOrigin):
 		e.Kind, e.Reason = EventOrigin, c.err.Error()
 	case status == http.StatusForbidden:
-		e.Kind = EventDenied
+		e.Kind, e.Reason = EventDenied, beyond(ErrForbidden, c.err)
 	case status == http.StatusTooManyRequests:
 		e.Kind = EventLimited
 	case status == http.StatusInternalServerError:
@@ -163,6 +165,11 @@ func (g *guard) reportRefusal(r *http.Request, c caller, status int) {
 		e.Kind, e.Reason = EventUnavailable, c.err.Error()
 	}
 	g.report(r, e)
+}
+
+// beyond is what err says besides the error that it wraps, which the kind of the event says already; empty: nothing.
+func beyond(wrapped, err error) string {
+	return strings.TrimPrefix(strings.TrimPrefix(err.Error(), wrapped.Error()), ": ")
 }
 
 // A throttle keeps a flood of refusals from flooding the log: so many lines a second, then a count of those left out.

@@ -38,9 +38,10 @@ func TestEvents(t *testing.T) {
 		{"G-05 unknown", guardPeople(), guardRequest("GET", "/x?a=1"), auth.Event{Kind: auth.EventUnknown, Status: 401}, ""},
 		{"G-05 unknown, sent to the login page", &guardLogin{Backend: guardPeople()}, guardNavigation("/x?a=1"), auth.Event{Kind: auth.EventUnknown, Status: 401}, ""},
 		{"G-05 a wrong credential", guardPeople(), guardRequest("GET", "/x", "Test-User", "mallory"), auth.Event{Kind: auth.EventLoginFailed, Status: 401}, ""},
-		{"G-05 permission denied", guardPeople(), guardRequest("GET", "/x", "Test-User", "bob"), auth.Event{Kind: auth.EventDenied, Status: 403, UserID: "test:bob", Username: "bob"}, ""},
+		{"G-05 permission denied", guardPeople(), guardRequest("GET", "/x", "Test-User", "bob"), auth.Event{Kind: auth.EventDenied, Status: 403, UserID: "test:bob", Username: "bob"}, "needs contents:read"},
 		{"G-05 refused for its origin", guardPeople(), guardRequest("PUT", "/x", "Test-User", "alice", "Sec-Fetch-Site", "cross-site"), auth.Event{Kind: auth.EventOrigin, Status: 403, UserID: alice.UserID, Username: alice.Username}, "origin"},
 		{"G-05 limited", &guardFixed{err: &auth.LimitedError{}}, guardRequest("GET", "/x"), auth.Event{Kind: auth.EventLimited, Status: 429}, ""},
+		{"G-05 a wrong credential, with what is wrong", &guardFixed{err: fmt.Errorf("%w: expired", auth.ErrInvalidCredentials)}, guardRequest("GET", "/x"), auth.Event{Kind: auth.EventLoginFailed, Status: 401}, "expired"},
 		{"G-05 unavailable", &guardFixed{err: errors.New("connection refused")}, guardRequest("GET", "/x"), auth.Event{Kind: auth.EventUnavailable, Status: 503}, "connection refused"},
 		{"G-05 a fault", &guardFixed{}, guardRequest("GET", "/x"), auth.Event{Kind: auth.EventFault, Status: 500}, "no identity"},
 	} {

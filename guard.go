@@ -113,7 +113,7 @@ func (t *route) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	default:
 		if _, err := t.rule.decide(r.Context(), g, r, c.id); err != nil {
-			g.refuse(w, r, c.with(decision(err)))
+			g.refuse(w, r, c.with(t.rule.decision(err)))
 			return
 		}
 	}
@@ -221,8 +221,10 @@ func fault(v any) error {
 
 // decision is the error of a decision: refused, or impossible to make now. Whoever decides can't make a known caller
 // unknown.
-func decision(err error) error {
+func (u *rule) decision(err error) error {
 	switch {
+	case errors.Is(err, ErrForbidden) && u.forbidden != nil:
+		return u.forbidden
 	case errors.Is(err, ErrForbidden):
 		return ErrForbidden
 	case errors.Is(err, errBackend):

@@ -13,6 +13,9 @@ import (
 type rule struct {
 	needs []need // in the order of their resources, so that decisions are asked for in a stable order
 	anyOf bool   // WebSocketAuth: one permission is enough; else all are needed
+	// forbidden is ErrForbidden with what is needed, for the log: whoever reads that knows what to grant. It is made once, since
+	// refusals may come in floods. Nil: no permission is needed.
+	forbidden error
 	// check is asked on top; nil: nothing more. It backs RequireRole, RequireFunc and RequireByMethod.
 	check func(g *guard, r *http.Request, id *Identity) (bool, error)
 }
@@ -32,6 +35,7 @@ func newRule(required Permissions, anyOf bool) rule {
 	if len(required) == 0 {
 		panic("auth: required permissions are empty; nil asks for any identified user")
 	}
+	var list []string
 	for _, resource := range slices.Sorted(maps.Keys(required)) {
 		actions := slices.Clone(required[resource])
 		mustName("resource", resource)
@@ -45,7 +49,15 @@ func newRule(required Permissions, anyOf bool) rule {
 			}
 		}
 		u.needs = append(u.needs, need{resource, actions})
+		for _, action := range actions {
+			list = append(list, resource+":"+action)
+		}
 	}
+	needs := "needs"
+	if anyOf && len(list) > 1 {
+		needs = "needs one of"
+	}
+	u.forbidden = fmt.Errorf("%w: %s %s", ErrForbidden, needs, strings.Join(list, ", "))
 	return u
 }
 

@@ -153,3 +153,22 @@ func safeAvatar(s string) bool {
 	}
 	return strings.EqualFold(scheme, "http") || strings.EqualFold(scheme, "https")
 }
+
+// Overlay is theirs with the fields that are set in ours: what somebody else vouches for, with what the user has changed
+// here. The username, and whether the user is anonymous, are theirs.
+func Overlay(theirs, ours User) User {
+	var update UserUpdate
+	for _, f := range []struct {
+		to   **string
+		from *string
+	}{
+		{&update.Name, &ours.Name}, {&update.DisplayName, &ours.DisplayName}, {&update.Initials, &ours.Initials},
+		{&update.Color, &ours.Color}, {&update.AvatarURL, &ours.AvatarURL},
+		{&update.Workspace, &ours.Workspace}, {&update.Settings, &ours.Settings},
+	} {
+		if *f.from != "" {
+			*f.to = f.from
+		}
+	}
+	return update.Apply(theirs)
+}

@@ -31,7 +31,7 @@ func (t *route) serveSocket(g *guard, w http.ResponseWriter, r *http.Request, c 
 	err := c.err
 	if err == nil {
 		if held, err = t.rule.decide(r.Context(), g, r, c.id); err != nil {
-			err = decision(err)
+			err = t.rule.decision(err)
 		}
 	}
 	switch {

@@ -12,6 +12,8 @@ type Problem struct {
 	Status int
 	// Code names the problem for programs, in snake_case; by default a word for the status, such as "forbidden".
 	Code string
+	// Title is the page's heading, by default a few words for the status. It isn't in JSON.
+	Title string
 	// Message tells people what is wrong, by default a sentence for the status. It is shown as it is: the text of an
 	// internal error doesn't belong here.
 	Message string
@@ -37,8 +39,8 @@ var texts = map[int]struct{ code, title, message string }{
 	http.StatusServiceUnavailable:    {"unavailable", "Temporarily unavailable", "The service can't answer right now. Try again in a moment."},
 }
 
-// complete fills in what p leaves empty and returns the page's heading.
-func (p *Problem) complete() (title string) {
+// complete fills in what p leaves empty.
+func (p *Problem) complete() {
 	if p.Status < 400 || p.Status > 599 {
 		// Fail closed: a forgotten status must not turn a denial into a success.
 		p.Status = http.StatusInternalServerError
@@ -58,7 +60,9 @@ func (p *Problem) complete() (title string) {
 	if p.Message == "" {
 		p.Message = text.message
 	}
-	return text.title
+	if p.Title == "" {
+		p.Title = text.title
+	}
 }
 
 func (p Problem) json() []byte {
@@ -76,12 +80,9 @@ func (p Problem) json() []byte {
 // request gets the headers only. Headers that belong to the status (WWW-Authenticate, Allow, Retry-After) are the
 // caller's to set first.
 func WriteProblem(w http.ResponseWriter, r *http.Request, p Problem) {
-	title := p.complete()
+	p.complete()
 	if WantsHTML(r) {
-		writePage(w, r, p.Status, "problem.html", struct {
-			Problem
-			Title string
-		}{p, title})
+		writePage(w, r, p.Status, "problem.html", p)
 		return
 	}
 	Headers(w.Header())
