@@ -13,6 +13,10 @@ func Redirect(w http.ResponseWriter, target string) {
 	if !sameOrigin(target) {
 		target = "/" // fail closed: a mistake upstream costs a return path, and sends nobody to another site
 	}
+	redirect(w, target)
+}
+
+func redirect(w http.ResponseWriter, target string) {
 	h := w.Header()
 	// Not http.Redirect: that cleans the path, which turns "/./\host", a path to browsers, into "/\host", a host.
 	h.Set("Location", target)
