@@ -166,6 +166,29 @@ func (d *DB) AccountByKey(ctx context.Context, realm, key string) (*Account, err
 	return all.one(doing)
 }
 
+// AccountsByKey gives those of the accounts with these canonical names that there are, by name.
+func (d *DB) AccountsByKey(ctx context.Context, realm string, keys []string) (map[string]*Account, error) {
+	all := accounts{}
+	keys = slices.Compact(slices.Sorted(slices.Values(keys))) // as in Accounts
+	// One that no row can have must not keep the others of its batch from being found.
+	keys = slices.DeleteFunc(keys, func(key string) bool { return !storable([]any{key}) })
+	for batch := range slices.Chunk(keys, batchSize) {
+		args := []any{realm}
+		for _, key := range batch {
+			args = append(args, key)
+		}
+		users := "IN (SELECT id FROM auth_users WHERE realm = ? AND username_key " + in(len(batch)) + ")"
+		if err := d.query(ctx, "reading accounts by their names", accountQuery(users), accountArgs(args...), all.scan); err != nil {
+			return nil, err
+		}
+	}
+	byKey := map[string]*Account{}
+	for _, a := range all.finish() {
+		byKey[a.Key] = a
+	}
+	return byKey, nil
+}
+
 // AccountsAfter gives the realm's accounts whose key is above afterKey and contains search, in the order of their keys,
 // at most limit. "" is before all keys, and in all of them.
 func (d *DB) AccountsAfter(ctx context.Context, realm, search, afterKey string, limit int) ([]*Account, error) {

@@ -133,6 +133,37 @@ func testManyAccounts(t *testing.T, on storetest.Engine) {
 	}
 }
 
+// Accounts by their names: those that there are, whatever else is asked for beside them.
+func TestAccountsByKey(t *testing.T) { storetest.Each(t, testAccountsByKey) }
+
+func testAccountsByKey(t *testing.T, on storetest.Engine) {
+	d, faults, _ := open(t, on)
+	ann, bob := addUser(t, d, "ann"), addUser(t, d, "bob")
+	write(t, d, func(tx *store.Tx) error {
+		_, err := tx.AddUser(store.User{Realm: "other", Username: "cy", Key: "cy"})
+		return err
+	})
+	asked := []string{"ann", "cy", "ann", "nobody", "a NUL \x00", "no UTF-8 \xff", ""}
+	for i := range 250 {
+		asked = append(asked, fmt.Sprint("somebody ", i))
+	}
+	asked = append(asked, "bob")
+	faults.Heal()
+	got, err := d.AccountsByKey(t.Context(), "", asked)
+	if err != nil || len(got) != 2 {
+		t.Fatalf("got %d, %v, want 2", len(got), err)
+	}
+	if n := roundTrips(faults); n != 2 {
+		t.Errorf("got %d round trips, want 2", n)
+	}
+	if !reflect.DeepEqual(got["ann"], account(t, d, ann)) || !reflect.DeepEqual(got["bob"], account(t, d, bob)) {
+		t.Errorf("got %+v and %+v", got["ann"], got["bob"])
+	}
+	if got, err := d.AccountsByKey(t.Context(), "", nil); err != nil || len(got) != 0 {
+		t.Errorf("nobody: got %d, %v", len(got), err)
+	}
+}
+
 func TestAccountsAfter(t *testing.T) { storetest.Each(t, testAccountsAfter) }
 
 func testAccountsAfter(t *testing.T, on storetest.Engine) {

@@ -5,16 +5,17 @@ import (
 	"database/sql"
 )
 
+const selectExternal = "SELECT issuer, subject, user_id, claims FROM auth_externals WHERE issuer = ? AND subject = ?"
+
 // External gives the user whom a provider knows under this subject.
 func (d *DB) External(ctx context.Context, issuer, subject string) (External, error) {
 	const doing = "reading an external identity"
 	var e External
 	found := false
-	err := d.query(ctx, doing, "SELECT issuer, subject, user_id, claims FROM auth_externals WHERE issuer = ? AND subject = ?",
-		[]any{issuer, subject}, func(rows *sql.Rows) error {
-			found = true
-			return rows.Scan(&e.Issuer, &e.Subject, &e.User, &e.Claims)
-		})
+	err := d.query(ctx, doing, selectExternal, []any{issuer, subject}, func(rows *sql.Rows) error {
+		found = true
+		return rows.Scan(&e.Issuer, &e.Subject, &e.User, &e.Claims)
+	})
 	if err == nil && !found {
 		err = failed(doing, ErrNotFound)
 	}
@@ -22,6 +23,37 @@ func (d *DB) External(ctx context.Context, issuer, subject string) (External, er
 		return External{}, err
 	}
 	return e, nil
+}
+
+// External gives the user whom a provider knows under this subject, as the transaction sees it.
+func (t *Tx) External(issuer, subject string) (External, error) {
+	const doing = "reading an external identity"
+	e, found := External{}, false
+	err := t.query(doing, selectExternal, []any{issuer, subject}, func(rows *sql.Rows) error {
+		found = true
+		return rows.Scan(&e.Issuer, &e.Subject, &e.User, &e.Claims)
+	})
+	if err == nil && !found {
+		err = failed(doing, ErrNotFound)
+	}
+	if err != nil {
+		return External{}, err
+	}
+	return e, nil
+}
+
+// DeleteExternal says that a provider's identity isn't this user's any more; [ErrNotFound] if it wasn't.
+func (t *Tx) DeleteExternal(user int64, issuer, subject string) error {
+	const doing = "deleting an external identity"
+	n, err := t.exec(doing, "DELETE FROM auth_externals WHERE issuer = ? AND subject = ? AND user_id = ?", issuer, subject, user)
+	if err == nil && n == 0 {
+		err = failed(doing, ErrNotFound)
+	}
+	if err != nil {
+		return err
+	}
+	t.tell(user)
+	return nil
 }
 
 // PutExternal says that a provider's identity is this user's, or stores its claims anew where it is already. [ErrExists]

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/ostiary/auth/internal/store"
@@ -42,5 +43,25 @@ func testExternals(t *testing.T, on storetest.Engine) {
 	}
 	if got := account(t, d, ann).Externals; len(got) != 1 {
 		t.Errorf("ann has %v", got)
+	}
+
+	remove := func(user int64, issuer, subject string) error {
+		return d.Write(t.Context(), func(tx *store.Tx) error {
+			before, beforeErr := tx.External(issuer, subject)
+			err := tx.DeleteExternal(user, issuer, subject)
+			after, afterErr := tx.External(issuer, subject)
+			if deleted := errors.Is(afterErr, store.ErrNotFound) && beforeErr == nil; deleted != (err == nil) || before.User != user && deleted {
+				t.Errorf("before %+v, %v; DeleteExternal: %v; after %+v, %v", before, beforeErr, err, after, afterErr)
+			}
+			return err
+		})
+	}
+	wantError(t, "RS-20: deleting another user's", remove(bob, "iss", "sub"), store.ErrNotFound)
+	wantError(t, "deleting what isn't there", remove(ann, "iss", "sub/"), store.ErrNotFound)
+	wantError(t, "deleting with a NUL", remove(ann, "iss", "sub\x00"), store.ErrInvalid)
+	wantError(t, "deleting", remove(ann, "iss", "sub"), nil)
+	wantError(t, "deleting twice", remove(ann, "iss", "sub"), store.ErrNotFound)
+	if a, b := account(t, d, ann).Externals, account(t, d, bob).Externals; len(a) != 0 || len(b) != 3 {
+		t.Errorf("ann has %v, bob has %v", a, b)
 	}
 }

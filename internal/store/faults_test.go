@@ -23,6 +23,7 @@ func everything(t *testing.T, d *store.DB) map[string]func(ctx context.Context) 
 		}
 		tx.AddRoles(ann, []string{"r"})
 		tx.AddInvitation(newInvitation("a", ann))
+		tx.Mark("ended", s.Hash, 1, 1<<40)
 		return tx.PutExternal(store.External{Issuer: "i", Subject: "s", User: ann})
 	})
 	if _, err := d.Secret(t.Context(), "key", func() []byte { return []byte("secret") }); err != nil {

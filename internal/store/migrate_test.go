@@ -163,6 +163,7 @@ func testUnusableDatabases(t *testing.T, on storetest.Engine) {
 		"a missing column":                {"ALTER TABLE auth_users DROP COLUMN disabled", "disabled"},
 		"a missing column of a role":      {"ALTER TABLE auth_roles DROP COLUMN description", "description"},
 		"a missing column of invitations": {"ALTER TABLE auth_invitations DROP COLUMN note", "note"},
+		"a missing column of marks":       {"ALTER TABLE auth_marks DROP COLUMN value", "value"},
 		"a missing table of secrets":      {"DROP TABLE auth_secrets", "auth_secrets"},
 		"our table before any migration":  {"DROP TABLE auth_schema_migrations", "already exists"},
 	} {

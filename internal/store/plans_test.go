@@ -21,10 +21,22 @@ func TestStatementsUseIndexes(t *testing.T) { storetest.Each(t, testStatementsUs
 func testStatementsUseIndexes(t *testing.T, on storetest.Engine) {
 	d, faults, base := open(t, on)
 	steps := everything(t, d)
+	steps["Purge of marks"] = func(ctx context.Context) error {
+		err := d.Write(ctx, func(tx *store.Tx) error { return tx.Mark("over", [32]byte{}, 0, 0) })
+		if err != nil {
+			return err
+		}
+		if n, err := d.Purge(ctx, nil, 0, 10); err != nil || n != 1 {
+			return fmt.Errorf("got %d, %w", n, err)
+		}
+		return nil
+	}
 	steps["writes"] = func(ctx context.Context) error {
 		return d.Write(ctx, func(tx *store.Tx) error {
 			s, p := newSession(1, "b", 1), []store.Permission{{"a", "b"}}
 			s.Issuer, s.Subject, s.SID = "i", "s", "x"
+			_, err14 := tx.Session(newSession(1, "a", 1).Hash)
+			err15 := tx.SetSessionData(newSession(1, "a", 1).Hash, 1, "x")
 			_, err1 := tx.DeleteSessionByID(1, "userauth", "x")
 			_, err2 := tx.DeleteSessions(1, "userauth", &s.Hash)
 			_, err3 := tx.DeleteSessionsBySID("i", "s", "x")
@@ -36,9 +48,12 @@ func testStatementsUseIndexes(t *testing.T, on storetest.Engine) {
 			err9 := errors.Join(tx.AddInvitation(newInvitation("b", 0)), tx.DeleteInvitation("id-b"))
 			_, err12 := tx.Inviting(1000)
 			err13 := tx.DeleteInvitationsBy(1, 1000)
+			_, err16 := tx.Once("ended", s.Hash, 1)
+			err17 := tx.Mark("ended", s.Hash, 1, 1)
+			_, _, err18 := tx.Marked("ended", s.Hash)
 			_, err10 := tx.SessionsOfIssuer("i")
 			_, err11 := tx.RolePermissions([]string{"r"})
-			return errors.Join(err10, err11, err12, err13, err8, err9, err1, err2, err3, err4, err5, err6, err7, tx.AddToken(newToken(1, "t"), 1, 0), tx.AddSession(s, 1), tx.Grant(1, p), tx.Revoke(1, p), tx.AddRoles(1, []string{"r"}),
+			return errors.Join(err14, err15, err16, err17, err18, err10, err11, err12, err13, err8, err9, err1, err2, err3, err4, err5, err6, err7, tx.AddToken(newToken(1, "t"), 1, 0), tx.AddSession(s, 1), tx.Grant(1, p), tx.Revoke(1, p), tx.AddRoles(1, []string{"r"}),
 				tx.RemoveRoles(1, []string{"r"}), tx.SetPassword(1, "hash of ann", "x", 1), tx.SetDisabled(1, true), tx.DeleteRole("r"), tx.DeleteUser(1))
 		})
 	}

@@ -146,6 +146,41 @@ func (t *Tx) AddSession(s Session, maximum int) error {
 	return err
 }
 
+// Session gives the session with this hash. It doesn't look at the time.
+func (t *Tx) Session(hash [32]byte) (s Session, err error) {
+	const doing = "reading a session"
+	found := false
+	err = t.query(doing, selectSession+"token_hash = ?", []any{hash[:]}, func(rows *sql.Rows) (err error) {
+		found = true
+		s, err = scanSession(rows)
+		return err
+	})
+	if err == nil && !found {
+		err = failed(doing, ErrNotFound)
+	}
+	if err != nil {
+		return Session{}, err
+	}
+	return s, nil
+}
+
+// SetSessionData replaces the Data of the user's session with this hash; [ErrNotFound] if there is none (any more). It
+// tells the user's change, since what Data says belongs to what is known of the user.
+func (t *Tx) SetSessionData(hash [32]byte, user int64, data string) error {
+	const doing, where = "storing a session's data", " WHERE token_hash = ? AND user_id = ?"
+	n, err := t.exec(doing, "UPDATE auth_sessions SET data = ?"+where, data, hash[:], user)
+	if err == nil && n == 0 { // or MySQL, which doesn't count a row that had this data already
+		if n, err = t.number(doing, "SELECT COUNT(*) FROM auth_sessions"+where, hash[:], user); err == nil && n == 0 {
+			err = failed(doing, ErrNotFound)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	t.tell(user)
+	return nil
+}
+
 // DeleteSession ends a session. ended tells whether it is this call that did.
 func (t *Tx) DeleteSession(hash [32]byte) (ended bool, err error) {
 	n, err := t.deleteSessions("token_hash = ?", hash[:])

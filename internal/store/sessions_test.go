@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -129,24 +130,24 @@ func testDeleteSessions(t *testing.T, on storetest.Engine) {
 		left []string // of ann: a, b of userauth, o, p, q of two providers
 		bob  []string
 	}{
-		"by its hash":                    {one(func(tx *store.Tx) (bool, error) { return tx.DeleteSession(hash) }), 1, []string{"a", "o", "p", "q"}, []string{"x", "y"}},
-		"by an unknown hash":             {one(func(tx *store.Tx) (bool, error) { return tx.DeleteSession([32]byte{}) }), 0, []string{"a", "b", "o", "p", "q"}, []string{"x", "y"}},
-		"by its id":                      {one(func(tx *store.Tx) (bool, error) { return tx.DeleteSessionByID(1, "userauth", "id-b") }), 1, []string{"a", "o", "p", "q"}, []string{"x", "y"}},
-		"S-16: by somebody else's id":    {one(func(tx *store.Tx) (bool, error) { return tx.DeleteSessionByID(2, "userauth", "id-b") }), 0, []string{"a", "b", "o", "p", "q"}, []string{"x", "y"}},
-		"by an id of another realm":      {one(func(tx *store.Tx) (bool, error) { return tx.DeleteSessionByID(1, "oidc", "id-b") }), 0, []string{"a", "b", "o", "p", "q"}, []string{"x", "y"}},
-		"by an empty id":                 {one(func(tx *store.Tx) (bool, error) { return tx.DeleteSessionByID(1, "userauth", "") }), 0, []string{"a", "b", "o", "p", "q"}, []string{"x", "y"}},
-		"all of a realm":                 {func(tx *store.Tx) (int, error) { return tx.DeleteSessions(1, "userauth", nil) }, 2, []string{"o", "p", "q"}, []string{"x", "y"}},
-		"all of all realms":              {func(tx *store.Tx) (int, error) { return tx.DeleteSessions(1, "", nil) }, 5, nil, []string{"x", "y"}},
-		"all but one":                    {func(tx *store.Tx) (int, error) { return tx.DeleteSessions(1, "", &hash) }, 4, []string{"b"}, []string{"x", "y"}},
-		"all but somebody else's":        {func(tx *store.Tx) (int, error) { return tx.DeleteSessions(2, "", &hash) }, 2, []string{"a", "b", "o", "p", "q"}, nil},
-		"by subject and sid":             {func(tx *store.Tx) (int, error) { return tx.DeleteSessionsBySID("iss", "ann", "1") }, 1, []string{"a", "b", "p", "q"}, []string{"x", "y"}},
-		"all of a subject":               {func(tx *store.Tx) (int, error) { return tx.DeleteSessionsBySID("iss", "ann", "") }, 2, []string{"a", "b", "q"}, []string{"x", "y"}},
-		"by sid alone":                   {func(tx *store.Tx) (int, error) { return tx.DeleteSessionsBySID("iss", "", "2") }, 2, []string{"a", "b", "o", "q"}, []string{"y"}},
-		"a sid of another subject":       {func(tx *store.Tx) (int, error) { return tx.DeleteSessionsBySID("iss", "bob", "1") }, 0, []string{"a", "b", "o", "p", "q"}, []string{"x", "y"}},
-		"another issuer":                 {func(tx *store.Tx) (int, error) { return tx.DeleteSessionsBySID("iss3", "ann", "1") }, 0, []string{"a", "b", "o", "p", "q"}, []string{"x", "y"}},
-		"neither subject nor sid":        {func(tx *store.Tx) (int, error) { return tx.DeleteSessionsBySID("iss", "", "") }, 0, []string{"a", "b", "o", "p", "q"}, []string{"x", "y"}},
-		"no issuer, subject nor sid":     {func(tx *store.Tx) (int, error) { return tx.DeleteSessionsBySID("", "", "") }, 0, []string{"a", "b", "o", "p", "q"}, []string{"x", "y"}},
-		"a wildcard is only a character": {func(tx *store.Tx) (int, error) { return tx.DeleteSessionsBySID("iss", "%", "") }, 0, []string{"a", "b", "o", "p", "q"}, []string{"x", "y"}},
+		"by its hash":                     {one(func(tx *store.Tx) (bool, error) { return tx.DeleteSession(hash) }), 1, []string{"a", "o", "p", "q"}, []string{"x", "y"}},
+		"by an unknown hash":              {one(func(tx *store.Tx) (bool, error) { return tx.DeleteSession([32]byte{}) }), 0, []string{"a", "b", "o", "p", "q"}, []string{"x", "y"}},
+		"by its id":                       {one(func(tx *store.Tx) (bool, error) { return tx.DeleteSessionByID(1, "userauth", "id-b") }), 1, []string{"a", "o", "p", "q"}, []string{"x", "y"}},
+		"S-16: by somebody else's id":     {one(func(tx *store.Tx) (bool, error) { return tx.DeleteSessionByID(2, "userauth", "id-b") }), 0, []string{"a", "b", "o", "p", "q"}, []string{"x", "y"}},
+		"by an id of another realm":       {one(func(tx *store.Tx) (bool, error) { return tx.DeleteSessionByID(1, "oidc", "id-b") }), 0, []string{"a", "b", "o", "p", "q"}, []string{"x", "y"}},
+		"by an empty id":                  {one(func(tx *store.Tx) (bool, error) { return tx.DeleteSessionByID(1, "userauth", "") }), 0, []string{"a", "b", "o", "p", "q"}, []string{"x", "y"}},
+		"all of a realm":                  {func(tx *store.Tx) (int, error) { return tx.DeleteSessions(1, "userauth", nil) }, 2, []string{"o", "p", "q"}, []string{"x", "y"}},
+		"all of all realms":               {func(tx *store.Tx) (int, error) { return tx.DeleteSessions(1, "", nil) }, 5, nil, []string{"x", "y"}},
+		"all but one":                     {func(tx *store.Tx) (int, error) { return tx.DeleteSessions(1, "", &hash) }, 4, []string{"b"}, []string{"x", "y"}},
+		"all but somebody else's":         {func(tx *store.Tx) (int, error) { return tx.DeleteSessions(2, "", &hash) }, 2, []string{"a", "b", "o", "p", "q"}, nil},
+		"by subject and sid":              {func(tx *store.Tx) (int, error) { return tx.DeleteSessionsBySID("iss", "ann", "1") }, 1, []string{"a", "b", "p", "q"}, []string{"x", "y"}},
+		"all of a subject":                {func(tx *store.Tx) (int, error) { return tx.DeleteSessionsBySID("iss", "ann", "") }, 2, []string{"a", "b", "q"}, []string{"x", "y"}},
+		"by sid alone":                    {func(tx *store.Tx) (int, error) { return tx.DeleteSessionsBySID("iss", "", "2") }, 2, []string{"a", "b", "o", "q"}, []string{"y"}},
+		"LO-09: a sid of another subject": {func(tx *store.Tx) (int, error) { return tx.DeleteSessionsBySID("iss", "bob", "1") }, 0, []string{"a", "b", "o", "p", "q"}, []string{"x", "y"}},
+		"another issuer":                  {func(tx *store.Tx) (int, error) { return tx.DeleteSessionsBySID("iss3", "ann", "1") }, 0, []string{"a", "b", "o", "p", "q"}, []string{"x", "y"}},
+		"neither subject nor sid":         {func(tx *store.Tx) (int, error) { return tx.DeleteSessionsBySID("iss", "", "") }, 0, []string{"a", "b", "o", "p", "q"}, []string{"x", "y"}},
+		"no issuer, subject nor sid":      {func(tx *store.Tx) (int, error) { return tx.DeleteSessionsBySID("", "", "") }, 0, []string{"a", "b", "o", "p", "q"}, []string{"x", "y"}},
+		"a wildcard is only a character":  {func(tx *store.Tx) (int, error) { return tx.DeleteSessionsBySID("iss", "%", "") }, 0, []string{"a", "b", "o", "p", "q"}, []string{"x", "y"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -246,4 +247,62 @@ func testCancelledReadsGiveNobodyElse(t *testing.T, on storetest.Engine) {
 		})
 	}
 	wg.Wait()
+}
+
+func TestSessionInATransaction(t *testing.T) { storetest.Each(t, testSessionInATransaction) }
+
+func testSessionInATransaction(t *testing.T, on storetest.Engine) {
+	d, _, _ := open(t, on)
+	ann, bob := addUser(t, d, "ann"), addUser(t, d, "bob")
+	want, other := newSession(ann, "a", 1), newSession(bob, "b", 1)
+	want.Realm, want.Issuer, want.Subject, want.SID, want.Data = "oidc", "iss", "sub", "sid", `{"n":1}`
+	want.Expires = 2 // has expired, which is for the caller to see
+	addSessions(t, d, want, other)
+	read := func(hash [32]byte) (s store.Session, err error) {
+		err = d.Write(t.Context(), func(tx *store.Tx) (err error) { s, err = tx.Session(hash); return err })
+		return s, err
+	}
+	if got, err := read(want.Hash); err != nil || got != want {
+		t.Errorf("got %+v, %v, want %+v", got, err, want)
+	}
+	if got, err := read([32]byte{1}); !errors.Is(err, store.ErrNotFound) || got != (store.Session{}) {
+		t.Errorf("one that isn't there: got %+v, %v", got, err)
+	}
+
+	set := func(hash [32]byte, user int64, data string) func(tx *store.Tx) error {
+		return func(tx *store.Tx) error { return tx.SetSessionData(hash, user, data) }
+	}
+	for _, data := range []string{`{"n":2,"🦊":"'\\"}`, `{"n":2,"🦊":"'\\"}`, ""} { // also what it was already
+		equal(t, "told", told(t, d, set(want.Hash, ann, data)), []string{fmt.Sprint("user ", ann)})
+		want.Data = data
+		if got, err := read(want.Hash); err != nil || got != want {
+			t.Errorf("got %+v, %v, want %+v", got, err, want)
+		}
+	}
+	for name, test := range map[string]struct {
+		fn   func(tx *store.Tx) error
+		want error
+	}{
+		"a session that isn't there": {set([32]byte{1}, ann, "x"), store.ErrNotFound},
+		"somebody else's session":    {set(want.Hash, bob, "x"), store.ErrNotFound},
+		"a text that can't be kept":  {set(want.Hash, ann, "a\x00"), store.ErrInvalid},
+		"a session that has ended in the same transaction": {func(tx *store.Tx) error {
+			if _, err := tx.DeleteSession(want.Hash); err != nil {
+				return err
+			}
+			return tx.SetSessionData(want.Hash, ann, "x")
+		}, store.ErrNotFound},
+	} {
+		before := head(t, d)
+		wantError(t, name, d.Write(t.Context(), test.fn), test.want)
+		if got := head(t, d); got != before {
+			t.Errorf("%s: the feed tells of it", name)
+		}
+	}
+	if got, err := read(want.Hash); err != nil || got != want {
+		t.Errorf("afterwards: got %+v, %v, want %+v", got, err, want)
+	}
+	if got, err := read(other.Hash); err != nil || got != other {
+		t.Errorf("the other's: got %+v, %v, want %+v", got, err, other)
+	}
 }

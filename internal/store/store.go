@@ -97,6 +97,7 @@ func (d *DB) prepare(ctx context.Context) error {
 		"SELECT name, value FROM auth_secrets WHERE 1 = 0",
 		"SELECT created_at FROM auth_feed WHERE 1 = 0",
 		"SELECT token_hash, id, roles, note, created_by, created_at, expires_at FROM auth_invitations WHERE 1 = 0",
+		"SELECT realm, hash, value, expires_at FROM auth_marks WHERE 1 = 0",
 	} {
 		err := d.query(ctx, "checking the tables", query, nil, func(*sql.Rows) error { return nil })
 		if err != nil {

@@ -27,9 +27,9 @@ func (d *DB) Touch(ctx context.Context, seen map[[32]byte]int64) error {
 	})
 }
 
-// Purge deletes at most batch sessions that have ended by themselves: those with Expires <= now, and those of a realm that
-// were last seen before expired[realm]. It returns how many it deleted; fewer than batch means that none is left. The feed
-// doesn't tell of them, since everybody knows when they end.
+// Purge deletes at most batch rows that are over by themselves: sessions with Expires <= now, those of a realm that were
+// last seen before expired[realm], and marks. It returns how many it deleted; fewer than batch means that none is left. The
+// feed doesn't tell of them, since everybody knows when they end.
 func (d *DB) Purge(ctx context.Context, expired map[string]int64, now int64, batch int) (n int, err error) {
 	err = d.Write(ctx, func(tx *Tx) error {
 		n = 0
@@ -41,7 +41,7 @@ func (d *DB) Purge(ctx context.Context, expired map[string]int64, now int64, bat
 				return err
 			}
 		}
-		return nil
+		return tx.purgeMarks(&n, batch, now)
 	})
 	if err != nil {
 		return 0, err
