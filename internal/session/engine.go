@@ -204,6 +204,24 @@ func (e *Engine[I]) Find(ctx context.Context, token string) (*I, error) {
 	return id, nil
 }
 
+// Tick gives the number of changes that this process has applied, once memory is at most a second old; where that can't
+// be, the error wraps Unavailable. Whoever remembers something of the database that the engine doesn't know compares it:
+// what was read after one call is as true as the engine's own memory while later calls give the same number. Every change
+// that the feed tells of counts, whomever it concerns.
+func (e *Engine[I]) Tick(ctx context.Context) (uint64, error) {
+	if e.closed.Load() {
+		return 0, e.cfg.Unavailable
+	}
+	if !e.fresh() {
+		ctx, cancel := context.WithTimeout(ctx, readTimeout)
+		defer cancel()
+		if err := e.sync(ctx); err != nil {
+			return 0, fmt.Errorf("%w: feed: %w", e.cfg.Unavailable, err)
+		}
+	}
+	return e.tick.Load(), nil
+}
+
 // Write changes the database and applies the change here: when it returns without an error, this process acts on it, and
 // every other within a second.
 func (e *Engine[I]) Write(ctx context.Context, change func(tx *store.Tx) error) error {

@@ -46,6 +46,21 @@ func (e *Engine[I]) unpin(s *Session[I]) {
 	}
 }
 
+// Watched gives the sessions that somebody watches and that haven't ended, each once, in no order.
+func (e *Engine[I]) Watched() []*Session[I] {
+	sessions := map[[sha256.Size]byte]*Session[I]{} // one that was evicted may be watched beside its twin
+	e.mu.Lock()
+	for u := range e.watched {
+		for s := range u.watched {
+			if s.state.Load() != ended {
+				sessions[s.hash] = s
+			}
+		}
+	}
+	e.mu.Unlock()
+	return slices.Collect(maps.Values(sessions))
+}
+
 // revive gives what is in the cache for an evicted session, or puts there what has to be looked up first. e.mu is held.
 func (e *Engine[I]) revive(s *Session[I]) *Session[I] {
 	if t := e.cache.get(s.hash); t != nil {
