@@ -28,7 +28,14 @@ type caller struct {
 func (b *backend) document(c caller, here, title string) page.Document {
 	d := page.Document{Title: title, User: c.user.DisplayName, Logout: b.path("/logout")}
 	d.Links = append(d.Links, page.Link{Text: "Back", URL: b.mount.Root()})
-	for _, l := range []page.Link{{Text: "Profile", URL: "/me"}, {Text: "Password", URL: "/password"}, {Text: "Sessions", URL: "/sessions"}, {Text: "API tokens", URL: "/tokens"}} {
+	pages := []page.Link{
+		{Text: "Profile", URL: "/me"}, {Text: "Password", URL: "/password"},
+		{Text: "Sessions", URL: "/sessions"}, {Text: "API tokens", URL: "/tokens"},
+	}
+	if len(b.providers) > 0 || here == "/links" {
+		pages = append(pages, page.Link{Text: "Sign-ins", URL: "/links"})
+	}
+	for _, l := range pages {
 		d.Links = append(d.Links, page.Link{Text: l.Text, URL: b.path(l.URL), Current: l.URL == here})
 	}
 	if c.actor.ID != "" {

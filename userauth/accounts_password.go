@@ -9,8 +9,8 @@ import (
 	"github.com/ostiary/auth/internal/store"
 )
 
-// SetPassword gives the user a new password and ends all of the user's sessions, API tokens and invitations, whoever holds
-// them.
+// SetPassword gives the user a new password and ends all of the user's sessions, API tokens, invitations and [Links], whoever
+// holds them.
 func (a *Accounts) SetPassword(ctx context.Context, username, pass string) error {
 	user, err := a.find(ctx, username)
 	if err != nil {
@@ -31,7 +31,14 @@ func (a *Accounts) SetPassword(ctx context.Context, username, pass string) error
 		if err := tx.DeleteInvitationsBy(user.ID, a.now().Unix()); err != nil {
 			return err
 		}
-		_, err := tx.DeleteSessions(user.ID, allRealms, nil)
+		now, err := tx.Account(user.ID)
+		if err != nil {
+			return err
+		}
+		if err := unlinkAll(tx, now); err != nil {
+			return err
+		}
+		_, err = tx.DeleteSessions(user.ID, allRealms, nil)
 		return err
 	})
 	return failure(naming(username), err)

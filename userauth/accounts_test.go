@@ -115,6 +115,7 @@ func dump(t testing.TB, db *sqlx.DB) string {
 		"SELECT name || '|' || description || '|' || version FROM auth_roles",
 		"SELECT role || '|' || resource || '|' || action FROM auth_role_permissions",
 		"SELECT user_id || '|' || id FROM auth_sessions",
+		"SELECT user_id || '|' || issuer || '|' || subject || '|' || claims FROM auth_externals",
 	} {
 		var rows []string
 		if err := db.SelectContext(t.Context(), &rows, query+" ORDER BY 1"); err != nil {

@@ -110,7 +110,7 @@ func (b *backend) adminDocument(r *http.Request, a admin, here, title string) pa
 var doneNotes = map[string]string{
 	"added":        "The user was added.",
 	"saved":        "Saved.",
-	"password":     "The password was changed, and all of the user's sessions and API tokens were ended.",
+	"password":     "The password was changed, and all of the user's sessions, API tokens and links to sign-ins were ended.",
 	"ended":        "All of the user's sessions were ended.",
 	"disabled":     "The user was disabled, and all of the user's sessions and API tokens were ended.",
 	"enabled":      "The user may sign in again.",

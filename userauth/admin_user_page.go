@@ -110,7 +110,8 @@ func (b *backend) userAccess(a Account, roles []Role, typed userForm) page.Secti
 }
 
 func (b *backend) userPassword(a Account) page.Section {
-	return page.Section{Heading: "Password", Note: "A new password ends all of the user's sessions and API tokens.", Form: &page.Form{
+	const note = "A new password ends all of the user's sessions, API tokens and links to sign-ins elsewhere."
+	return page.Section{Heading: "Password", Note: note, Form: &page.Form{
 		Action: b.userPath(a.Username) + "/password", Submit: "Set password",
 		Hidden: []page.Field{{Name: "username", Value: a.Username, Autocomplete: "username"}}, // for password managers: whose it is
 		Fields: []page.Field{{Name: "password", Label: "New password", Type: "password", Autocomplete: "new-password", Help: b.passwordHelp()}},

@@ -37,6 +37,7 @@ type backend struct {
 	authenticators []Authenticator
 	defaultRoles   []string
 	registration   Registration
+	providers      []Provider
 
 	limit        *limit.Limiter // wrong passwords, at login and where the current one is asked for
 	newcomers    *limit.Limiter // attempts to register

@@ -90,6 +90,7 @@ func TestChain(t *testing.T) {
 					{"GET", "/auth/me"}, {"PATCH", "/auth/me", `{"name":"x"}`}, {"GET", "/auth/password"}, {"POST", "/auth/password", `{"current":"` + sitePassword + `","new":"` + nextPassword + `"}`},
 					{"GET", "/auth/sessions"}, {"DELETE", "/auth/sessions"}, {"DELETE", "/auth/sessions/x"}, {"POST", "/auth/sessions/end", ""},
 					{"GET", "/auth/tokens"}, {"POST", "/auth/tokens", `{"name":"x"}`}, {"DELETE", "/auth/tokens/x"}, {"POST", "/auth/tokens/x/end", ""},
+					{"GET", "/auth/links"}, {"DELETE", "/auth/links/x"}, {"POST", "/auth/links/x/end", ""},
 				} {
 					refused(t, who+" "+request[0]+" "+request[1], ask(request[0], request[1], request[2]), http.StatusForbidden)
 				}

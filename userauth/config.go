@@ -26,6 +26,9 @@ type Config struct {
 	Policy Policy
 	// Registration says who may make an account. Zero: [RegistrationClosed].
 	Registration Registration
+	// Providers are ways to sign in beside the password: the login page offers them, and the account's page of sign-ins those
+	// that can be linked to an account (see [Links]). Empty: none.
+	Providers []Provider
 	// DefaultRoles are roles that every user of DB has, beside those given to each.
 	DefaultRoles []string
 	// Hooks are called when users come, log in, change and go. Zero: none.
@@ -81,12 +84,18 @@ func (c Config) withDefaults() (Config, error) {
 			return c, fmt.Errorf("number %d of Authenticators is nil", i)
 		}
 	}
+	for _, p := range c.Providers {
+		if err := p.check(); err != nil {
+			return c, fmt.Errorf("provider %q: %w", p.Title, err)
+		}
+	}
 	for _, name := range c.DefaultRoles {
 		if problem := nameProblem(name); problem != "" {
 			return c, fmt.Errorf("a name in DefaultRoles, %q: %s", name, problem)
 		}
 	}
 	c.Authenticators, c.DefaultRoles = slices.Clone(c.Authenticators), slices.Clone(c.DefaultRoles)
+	c.Providers = slices.Clone(c.Providers)
 	c.Idle = cmp.Or(c.Idle, defaultIdle)
 	c.Lifetime = cmp.Or(c.Lifetime, defaultLifetime)
 	c.SessionsPerUser = cmp.Or(c.SessionsPerUser, defaultSessionsPerUser)

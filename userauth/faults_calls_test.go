@@ -229,7 +229,7 @@ func TestWhicheverCallFails(t *testing.T) {
 					if c.got.Status == http.StatusServiceUnavailable {
 						failed++
 					}
-					if k > 100 {
+					if k > 1000 { // the engines ask as well, the more often the longer a request takes
 						t.Fatal("there is no end of calls")
 					}
 				}

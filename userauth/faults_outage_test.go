@@ -45,6 +45,8 @@ var faultGuarded = []faultRoute{
 	{"DELETE /sessions", func(b *browser) answer { return b.json("DELETE", "/auth/sessions", "") }},
 	{"DELETE /sessions/{id}", func(b *browser) answer { return b.json("DELETE", "/auth/sessions/x", "") }},
 	{"POST /sessions/end", func(b *browser) answer { return b.post("/auth/sessions/end", nil) }},
+	{"GET /links", func(b *browser) answer { return b.get("/auth/links") }},
+	{"DELETE /links/{id}", func(b *browser) answer { return b.json("DELETE", "/auth/links/x", "") }},
 	{"login", func(b *browser) answer { return b.copy().login("ann", sitePassword) }},
 	{"login with a wrong password", func(b *browser) answer { return b.copy().login("ann", "wrong"+sitePassword) }},
 	{"login as nobody", func(b *browser) answer { return b.copy().login("nobody", sitePassword) }},

@@ -110,7 +110,7 @@ func withClaims(id *auth.Identity, a *store.Account) error {
 		return fmt.Errorf("claims of user %d: no username", a.ID)
 	}
 	id.ID = a.Externals[i].Subject
-	id.User = overlay(auth.User(c.User), id.User)
+	id.User = auth.Overlay(auth.User(c.User), id.User)
 	id.Unrestricted = c.Unrestricted
 	for resource, actions := range c.Permissions {
 		all := slices.Concat(id.Permissions[resource], actions)
@@ -121,22 +121,4 @@ func withClaims(id *auth.Identity, a *store.Account) error {
 	slices.Sort(id.Roles)
 	id.Roles = slices.Compact(id.Roles)
 	return nil
-}
-
-// overlay is theirs with the fields that are set in ours. The username is theirs.
-func overlay(theirs, ours auth.User) auth.User {
-	var update auth.UserUpdate
-	for _, f := range []struct {
-		to   **string
-		from *string
-	}{
-		{&update.Name, &ours.Name}, {&update.DisplayName, &ours.DisplayName}, {&update.Initials, &ours.Initials},
-		{&update.Color, &ours.Color}, {&update.AvatarURL, &ours.AvatarURL},
-		{&update.Workspace, &ours.Workspace}, {&update.Settings, &ours.Settings},
-	} {
-		if *f.from != "" {
-			*f.to = f.from
-		}
-	}
-	return update.Apply(theirs)
 }

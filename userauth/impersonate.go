@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/ostiary/auth"
+	"github.com/ostiary/auth/internal/clientip"
 	"github.com/ostiary/auth/internal/form"
 	"github.com/ostiary/auth/internal/page"
 	"github.com/ostiary/auth/internal/returnpath"
@@ -203,7 +204,7 @@ func (b *backend) impersonate(r *http.Request, a admin) (token string, target *s
 		}
 		token, err = b.engine.Begin(tx, store.Session{
 			User: target.ID, Method: impersonation, Issuer: impersonation, Subject: userID(admin), Data: string(data),
-			Expires: b.now().Add(impersonationTime).Unix(), Address: addressText(b.auth, r), Agent: agentOf(r),
+			Expires: b.now().Add(impersonationTime).Unix(), Address: clientip.Text(auth.Address(b.auth, r)), Agent: clientip.Agent(r),
 		})
 		return err
 	})

@@ -153,6 +153,7 @@ func TestImpersonationIsKeptAway(t *testing.T) {
 	alice := s.in("alice")
 	var list struct{ Items []userauth.Session }
 	alice.get("/auth/sessions").decode(t, &list)
+	link := s.link("alice", "alice at corp")
 	before, sessions := dump(t, s.db), s.count("sessions")
 	if got := b.get("/auth/me"); got.Status != http.StatusOK {
 		t.Errorf("the profile: got %d", got.Status)
@@ -161,6 +162,7 @@ func TestImpersonationIsKeptAway(t *testing.T) {
 		"GET /auth/password", "POST /auth/password", "GET /auth/sessions", "DELETE /auth/sessions", "POST /auth/sessions/end",
 		"DELETE /auth/sessions/" + list.Items[0].ID, "POST /auth/sessions/" + list.Items[1].ID + "/end", "PATCH /auth/me", "POST /auth/me", "PATCH /api/me",
 		"GET /auth/tokens", "POST /auth/tokens", "DELETE /auth/tokens/x", "POST /auth/tokens/x/end",
+		"GET /auth/links", "DELETE /auth/links/" + link.ID, "POST /auth/links/" + link.ID + "/end",
 		"POST /auth/users/chief/impersonate", "GET /auth/users", "GET /auth/invitations", "POST /auth/invitations",
 	} {
 		method, path, _ := strings.Cut(request, " ")

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/ostiary/auth"
+	"github.com/ostiary/auth/internal/clientip"
 	"github.com/ostiary/auth/internal/form"
 	"github.com/ostiary/auth/internal/limit"
 	"github.com/ostiary/auth/internal/page"
@@ -24,7 +25,6 @@ const (
 	maxBody      = 16 << 10 // bytes of a login or password request; no name or password comes near it
 	loginTimeout = 15 * time.Second
 	readTimeout  = time.Second // of that, for a look-up: a database that hangs must not hold who waits for it
-	maxAgent     = 256         // bytes kept of a browser's name for itself
 )
 
 func (b *backend) showLogin(w http.ResponseWriter, r *http.Request) {
@@ -39,8 +39,9 @@ func (b *backend) showLogin(w http.ResponseWriter, r *http.Request) {
 
 func (b *backend) writeLogin(w http.ResponseWriter, r *http.Request, status int, next, username, message string) {
 	p := page.Login{Action: b.path("/login"), Next: next, Message: message, Fields: loginFields(username)}
+	p.Links = b.providerLinks(next)
 	if b.registration == RegistrationOpen {
-		p.Links = []page.Link{{Text: "Create an account", URL: b.pathWith("/register", next)}}
+		p.Links = append(p.Links, page.Link{Text: "Create an account", URL: b.pathWith("/register", next)})
 	}
 	if message == "" && r.URL.Query().Get("done") == "registered" {
 		p.Note = "Your account is ready: sign in with it."
@@ -129,7 +130,7 @@ func (b *backend) postLogin(w http.ResponseWriter, r *http.Request) {
 	try := b.attempt(r, key)
 	// Limited before any hashing, and before it is known whether there is such a user.
 	if wait, ok := b.limit.Begin(try); !ok {
-		retryAfter(w, wait)
+		page.RetryAfter(w.Header(), wait)
 		b.answerFailure(w, r, c, http.StatusTooManyRequests, "Too many attempts. Wait a moment and try again.")
 		auth.Report(b.auth, r, auth.Event{Kind: auth.EventLimited, Status: http.StatusTooManyRequests})
 		return
@@ -194,9 +195,8 @@ func (b *backend) attempt(r *http.Request, key string) limit.Attempt {
 	return try
 }
 
-// begin begins the session of l and ends the one that the browser had: whoever logs in again leaves the old one behind,
-// wherever its cookie may have got to. What was proved is compared once more where it counts, in the transaction: a
-// password that was changed while it was verified, or a user disabled meanwhile, gets nobody in.
+// begin begins the session of l and ends the one that the browser had. What was proved is compared once more where it counts, in
+// the transaction: a password that was changed while it was verified, or a user disabled meanwhile, gets nobody in.
 func (b *backend) begin(ctx context.Context, r *http.Request, l *login) (token string, err error) {
 	now := b.now().Unix()
 	err = b.engine.Write(ctx, func(tx *store.Tx) error {
@@ -211,15 +211,11 @@ func (b *backend) begin(ctx context.Context, r *http.Request, l *login) (token s
 		} else if err := unchanged(tx, l); err != nil {
 			return err
 		}
-		if old, n := b.cookie.Read(r, b.site.HTTPS(r)); n == 1 {
-			if hash, ok := session.HashOf(old); ok {
-				if _, err := tx.DeleteSession(hash); err != nil {
-					return err
-				}
-			}
+		if err := b.leaveBehind(tx, r); err != nil {
+			return err
 		}
 		token, err = b.engine.Begin(tx, store.Session{
-			User: user, Method: l.method, Address: addressText(b.auth, r), Agent: agentOf(r),
+			User: user, Method: l.method, Address: clientip.Text(auth.Address(b.auth, r)), Agent: clientip.Agent(r),
 		})
 		return err
 	})
@@ -227,6 +223,21 @@ func (b *backend) begin(ctx context.Context, r *http.Request, l *login) (token s
 		return "", errWrong
 	}
 	return token, err
+}
+
+// leaveBehind ends the session that the browser had: whoever logs in again leaves the old one behind, wherever its cookie may
+// have got to.
+func (b *backend) leaveBehind(tx *store.Tx, r *http.Request) error {
+	old, n := b.cookie.Read(r, b.site.HTTPS(r))
+	if n != 1 {
+		return nil
+	}
+	hash, ok := session.HashOf(old)
+	if !ok {
+		return nil
+	}
+	_, err := tx.DeleteSession(hash)
+	return err
 }
 
 // unchanged fails unless the hash that was proved is the user's still. It also replaces it by a stronger one.
@@ -242,27 +253,6 @@ func unchanged(tx *store.Tx, l *login) error {
 		return nil
 	}
 	return tx.Rehash(l.user, l.hash, l.rehash)
-}
-
-func addressText(a auth.Auth, r *http.Request) string {
-	if address := auth.Address(a, r); address.IsValid() {
-		return address.String()
-	}
-	return ""
-}
-
-// agentOf is for the list of sessions: shortened, and only what can be shown.
-func agentOf(r *http.Request) string {
-	printable := make([]rune, 0, maxAgent)
-	for _, c := range r.UserAgent() {
-		if len(printable) == maxAgent {
-			break
-		}
-		if c >= ' ' && c != utf8.RuneError && c != 0x7f {
-			printable = append(printable, c)
-		}
-	}
-	return string(printable)
 }
 
 func (b *backend) answerLogin(w http.ResponseWriter, r *http.Request, c credentials, key string, l *login, token string) {

@@ -20,6 +20,7 @@ func TestForeignPages(t *testing.T) {
 			s.add("alice", siteWrites)
 			s.add("eve", nil)
 			b := s.in("alice")
+			link := s.link("alice", "alice at corp")
 			before := dump(t, s.db)
 			json := []option{with("Content-Type", "application/json"), o}
 			form := []option{navigating, with("Sec-Fetch-Site"), with("Content-Type", "application/x-www-form-urlencoded"), o}
@@ -35,6 +36,8 @@ func TestForeignPages(t *testing.T) {
 				"a password":        b.do("POST", "/auth/password", `{"current":"`+sitePassword+`","new":"`+nextPassword+`"}`, json...),
 				"sessions":          b.do("DELETE", "/auth/sessions", "", o),
 				"a session's form":  b.do("POST", "/auth/sessions/end", "", form...),
+				"a link":            b.do("DELETE", "/auth/links/"+link.ID, "", o),
+				"a link's form":     b.do("POST", "/auth/links/"+link.ID+"/end", "", form...),
 			} {
 				if refused(t, request, got, http.StatusForbidden); len(got.Cookies) != 0 {
 					t.Errorf("%s: got cookies %v", request, got.Cookies)

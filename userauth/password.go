@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/ostiary/auth"
+	"github.com/ostiary/auth/internal/clientip"
 	"github.com/ostiary/auth/internal/form"
 	"github.com/ostiary/auth/internal/page"
 	"github.com/ostiary/auth/internal/password"
@@ -25,8 +26,12 @@ func (b *backend) writePassword(w http.ResponseWriter, r *http.Request, status i
 	d := b.document(c, "/password", "Password")
 	d.Message, d.Failed = message, status != http.StatusOK
 	least := cmp.Or(b.accounts.policy.Min, password.DefaultMin)
+	note := "All other browsers in which you are signed in are signed out. API tokens keep working until you revoke them."
+	if len(b.providers) > 0 {
+		note += " Linked sign-ins stay until you unlink them."
+	}
 	d.Sections = []page.Section{{
-		Note: "All other browsers in which you are signed in are signed out. API tokens keep working until you revoke them.",
+		Note: note,
 		Form: &page.Form{
 			Action: b.path("/password"), Submit: "Change password",
 			// For password managers: whose password this is.
@@ -92,7 +97,7 @@ func (b *backend) postPassword(w http.ResponseWriter, r *http.Request, c caller)
 	switch {
 	case err == nil:
 	case errors.As(err, &limited):
-		retryAfter(w, limited.RetryAfter)
+		page.RetryAfter(w.Header(), limited.RetryAfter)
 		refuse(http.StatusTooManyRequests, "Too many attempts. Wait a moment and try again.")
 		auth.Report(b.auth, r, auth.Event{Kind: auth.EventLimited, Status: http.StatusTooManyRequests, UserID: c.id.ID, Username: c.user.Username})
 		return
@@ -170,7 +175,7 @@ func (b *backend) changePassword(ctx context.Context, r *http.Request, c caller,
 		if err := endActing(tx, user); err != nil {
 			return err
 		}
-		token, err = b.engine.Begin(tx, store.Session{User: user, Method: "password", Address: addressText(b.auth, r), Agent: agentOf(r)})
+		token, err = b.engine.Begin(tx, store.Session{User: user, Method: "password", Address: clientip.Text(auth.Address(b.auth, r)), Agent: clientip.Agent(r)})
 		return err
 	})
 	return token, err

@@ -244,7 +244,7 @@ func (b *backend) refuseNewcomer(w http.ResponseWriter, r *http.Request, n newco
 		// One answer for what never was, is over, was withdrawn or has been used.
 		p.Status, p.Code, p.Message = http.StatusBadRequest, "invitation", "This invitation can't be used, or no longer. Ask for another one."
 	case errors.As(err, &limited):
-		retryAfter(w, limited.RetryAfter)
+		page.RetryAfter(w.Header(), limited.RetryAfter)
 		p.Status, p.Message = http.StatusTooManyRequests, "Too many attempts. Wait a moment and try again."
 	case errors.Is(err, ErrExists):
 		p.Status, p.Code, p.Message = http.StatusConflict, "exists", "This username is taken. Choose another one."

@@ -3,11 +3,8 @@ package userauth
 import (
 	"errors"
 	"fmt"
-	"math"
 	"net/http"
 	"net/url"
-	"strconv"
-	"time"
 
 	"github.com/ostiary/auth"
 	"github.com/ostiary/auth/internal/page"
@@ -47,6 +44,9 @@ func (b *backend) routes() (http.Handler, error) {
 		"/tokens":            {http.MethodGet: tokens(b.getTokens), http.MethodPost: tokens(b.postTokens)},
 		"/tokens/{id}":       {http.MethodDelete: tokens(b.deleteToken)},
 		"/tokens/{id}/end":   {http.MethodPost: tokens(b.deleteToken)},
+		"/links":             {http.MethodGet: own(b.getLinks)},
+		"/links/{id}":        {http.MethodDelete: own(b.deleteLink)},
+		"/links/{id}/end":    {http.MethodPost: own(b.deleteLink)},
 
 		"/users":                            {http.MethodGet: reads(b.getUsers), http.MethodPost: writes(b.postUsers)},
 		"/users/{username}":                 {http.MethodGet: reads(b.getUser), http.MethodPatch: writes(b.patchUser), http.MethodDelete: writes(b.deleteUser)},
@@ -158,6 +158,8 @@ func (b *backend) writeError(w http.ResponseWriter, r *http.Request, err error) 
 		p.Status, p.Code, p.Message = http.StatusConflict, "exists", nameTaken
 	case errors.Is(err, ErrLastAdmin):
 		p.Status, p.Code, p.Message = http.StatusConflict, "last_admin", lastAdmin
+	case errors.Is(err, errOnlyWay):
+		p.Status, p.Code, p.Message = http.StatusConflict, "only_way", "This is your only way to sign in. Ask an admin for a password first."
 	case errors.Is(err, store.ErrChanged), errors.Is(err, ErrChanged):
 		p.Status = http.StatusConflict
 	default:
@@ -166,9 +168,4 @@ func (b *backend) writeError(w http.ResponseWriter, r *http.Request, err error) 
 		auth.Report(b.auth, r, auth.Event{Kind: auth.EventUnavailable, Status: p.Status, Reason: err.Error()})
 	}
 	page.WriteProblem(w, r, p)
-}
-
-// retryAfter is in whole seconds, at least one (RFC 9110 section 10.2.3).
-func retryAfter(w http.ResponseWriter, wait time.Duration) {
-	w.Header().Set("Retry-After", strconv.Itoa(max(1, int(math.Ceil(wait.Seconds())))))
 }

@@ -50,8 +50,12 @@ func (b *backend) writeSessions(w http.ResponseWriter, r *http.Request, c caller
 	d := b.document(c, "/sessions", "Sessions")
 	d.Sections = []page.Section{{Table: table}}
 	if len(sessions) > 1 {
+		stay := "API tokens"
+		if len(b.providers) > 0 {
+			stay += " and sign-ins"
+		}
 		d.Sections = append(d.Sections, page.Section{
-			Note: "If you don't know one of them, change your password as well, and look through your API tokens, which stay.",
+			Note: "If you don't know one of them, change your password as well, and look through your " + stay + ", which stay.",
 			Form: &page.Form{Action: b.path("/sessions/end"), Submit: "Sign out everywhere else", Danger: true},
 		})
 	}

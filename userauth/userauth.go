@@ -14,6 +14,8 @@
 // Programs send an API token, "Authorization: Bearer ost_…", which a user makes at the same pages for the own use, or an
 // admin for a service: see [Token]. In a chain this backend stands before tokenauth, which refuses what it doesn't know.
 //
+// People may also sign in to their accounts at OpenID Providers, once they have linked the two: see [Links].
+//
 // It fails closed: while the database can't be asked, callers get 503, and open sockets end after auth.Config.OutageGrace.
 // Limits on guessing are kept in memory and start anew with the process.
 package userauth
@@ -135,6 +137,7 @@ func newBackend(cfg Config) (*backend, error) {
 		defaultRoles:   cfg.DefaultRoles,
 		lifetime:       cfg.Lifetime,
 		registration:   cfg.Registration,
+		providers:      cfg.Providers,
 	}
 	if b.now == nil {
 		b.now = time.Now

@@ -59,7 +59,7 @@ func remove(ctx context.Context, c *call) error {
 }
 
 //nolint:gosec // a help text, no password
-const helpSetPassword = `Gives a user another password and ends all of the user's sessions and API tokens.
+const helpSetPassword = `Gives a user another password and ends all of the user's sessions, API tokens and links to sign-ins at providers.
 
   useradmin set-password ann
   printf %s "$PASSWORD" | useradmin set-password ann -password-stdin`
