@@ -1,0 +1,43 @@
+package authtest
+
+import (
+	"testing"
+
+	"github.com/ostiary/auth/internal/oidctest"
+)
+
+// What the provider of [NewProvider] is made of, and what it deals in.
+type (
+	// Provider is an OpenID Provider on loopback. It conforms until it is told to misbehave.
+	Provider = oidctest.Provider
+	// ProviderConfig is what it is made of; the zero value is an http provider that knows the users alice and bob.
+	ProviderConfig = oidctest.Config
+	// ProviderClient is a relying party that is registered with it.
+	ProviderClient = oidctest.Client
+	// ProviderUser is somebody who can sign in there.
+	ProviderUser = oidctest.User
+	// ProviderHooks change what it says.
+	ProviderHooks = oidctest.Hooks
+	// ProviderBehaviour is a named way in which it strays; [ProviderBehaviours] has them all.
+	ProviderBehaviour = oidctest.Behaviour
+	// ProviderGrant says what a minted access token stands for.
+	ProviderGrant = oidctest.Grant
+)
+
+// NewProvider starts an OpenID Provider for the tests of an application that signs its users in by OpenID Connect, and ends
+// it with t. No browser is needed: who is signed in there is what SignIn said, and AccessToken mints what API clients send.
+// It fails t for a configuration that can't be.
+func NewProvider(t testing.TB, cfg ProviderConfig) *Provider {
+	t.Helper()
+	p, err := oidctest.New(cfg)
+	if err != nil {
+		t.Fatalf("authtest: %v", err)
+	}
+	t.Cleanup(p.Close)
+	return p
+}
+
+// ProviderBehaviours are the ways in which a provider can be broken or hostile, by the names of the OpenID conformance suite's
+// tests where it has one, and what a relying party has to do about each. A test of one ranges over them, with a conforming
+// provider first.
+func ProviderBehaviours() []ProviderBehaviour { return oidctest.Behaviours() }
