@@ -27,7 +27,7 @@ var arrowTable = map[string]string{
 	"noauth":                   "std root leaves",
 	"tokenauth":                "std root leaves",
 	"userauth":                 "std root leaves store session sqlx x/crypto webauthn otp",
-	"oidcauth":                 "std root leaves store session sqlx go-oidc x/oauth2",
+	"oidcauth":                 "std root leaves store session sqlx go-oidc",
 	"authtest":                 "std root chi coder/websocket oidctest",
 	"examples":                 "anything",
 	"userauth/useradmin":       "anything",
@@ -50,7 +50,6 @@ var arrowTargets = map[string]string{
 	"sqlx":            "github.com/jmoiron/sqlx",
 	"webauthn":        "github.com/go-webauthn/webauthn",
 	"x/crypto":        "golang.org/x/crypto",
-	"x/oauth2":        "golang.org/x/oauth2",
 	"x/text":          "golang.org/x/text",
 }
 
