@@ -1,0 +1,86 @@
+package oidcauth
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"time"
+
+	"github.com/ostiary/auth/oidcauth/internal/op"
+	"github.com/ostiary/auth/oidcauth/internal/token"
+)
+
+// A proof is what a provider has proved of somebody.
+type proof struct {
+	subject string
+	sid     string // the provider's session; empty: it has no name
+	facts   token.Facts
+	said    token.Claims // of the ID token
+	claims  Claims       // and of userinfo with it
+}
+
+// prove verifies the ID token, and asks for what it leaves out.
+func (p *provider) prove(ctx context.Context, tokens *op.Tokens, check token.IDCheck) (*proof, error) {
+	id, err := token.Parse(tokens.ID)
+	if err == nil {
+		err = id.CheckID(ctx, p.op, check)
+	}
+	if err != nil {
+		return nil, err
+	}
+	facts := id.Facts()
+	subject := facts.Subject
+	found := &proof{subject: subject, facts: facts, said: id.Claims}
+	found.sid, _ = id.Claims.Text("sid")
+	if found.claims, err = p.withUserInfo(ctx, id.Claims, tokens.Access, subject); err != nil {
+		return nil, err
+	}
+	return found, nil
+}
+
+// withUserInfo adds to an ID token's claims what userinfo says of the same subject, where it is to be asked.
+func (p *provider) withUserInfo(ctx context.Context, said token.Claims, access, subject string) (Claims, error) {
+	if p.SkipUserInfo {
+		return Claims(said), nil
+	}
+	info, err := p.op.UserInfo(ctx, access, subject)
+	if errors.Is(err, errors.ErrUnsupported) {
+		return Claims(said), nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return merged(said, info), nil
+}
+
+// merged is what userinfo says, and over it what the ID token does: that one is signed.
+func merged(id, info token.Claims) Claims {
+	all := make(Claims, len(id)+len(info))
+	maps.Copy(all, info)
+	maps.Copy(all, id)
+	// That an address is verified is said of the one beside it (OpenID Connect Core section 5.1): where the two name different
+	// ones, or one names none, it must not be taken for the other's, which may be what a user has typed in.
+	own, _ := id.Text("email")
+	other, _ := info.Text("email")
+	if own != other {
+		from := id
+		if own == "" {
+			from = info
+		}
+		for _, name := range []string{"email", "email_verified"} {
+			delete(all, name)
+			if value, given := from[name]; given {
+				all[name] = value
+			}
+		}
+	}
+	return all
+}
+
+// maxAge is what is asked of auth_time; nil: nothing.
+func (p *provider) maxAge() *time.Duration {
+	if p.MaxAge == 0 {
+		return nil
+	}
+	return &p.MaxAge
+}

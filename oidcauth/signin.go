@@ -1,0 +1,145 @@
+package oidcauth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/ostiary/auth"
+	"github.com/ostiary/auth/internal/clientip"
+	"github.com/ostiary/auth/internal/returnpath"
+	"github.com/ostiary/auth/internal/session"
+	"github.com/ostiary/auth/internal/store"
+	"github.com/ostiary/auth/oidcauth/internal/op"
+	"github.com/ostiary/auth/oidcauth/internal/seal"
+)
+
+// errEndedThere is a login that the provider has ended before it was complete.
+var errEndedThere = errors.New("the provider's session has ended meanwhile")
+
+// signIn begins a session for whom the provider has proved, and sends the browser on.
+func (b *backend) signIn(ctx context.Context, w http.ResponseWriter, r *http.Request, p *provider, f *flow, tokens *op.Tokens, proof *proof) error {
+	id, err := p.Mapping.identity(ctx, p.Issuer, proof.claims)
+	if err != nil {
+		return providerError(err)
+	}
+	cookie, err := b.begin(ctx, r, p, f, tokens, proof, id)
+	switch {
+	case errors.Is(err, store.ErrNotFound): // disabled since finish asked
+		return disabledHere(p.Issuer, proof.subject)
+	case errors.Is(err, store.ErrExists): // linked to a local account: nobody is two users
+		return &refusal{status: http.StatusForbidden, message: notAllowed, reason: fmt.Errorf("%s belongs to a local account", id.ID)}
+	case errors.Is(err, errEndedThere):
+		return refuse(startAgain, "%w", err)
+	case errors.Is(err, store.ErrInvalid):
+		return refuse(notProven, "%w", err)
+	case err != nil:
+		return err
+	}
+	http.SetCookie(w, b.cookie.Set(r, b.site.HTTPS(r), cookie))
+	b.report(r, auth.Event{Kind: auth.EventLogin, UserID: id.ID, Username: id.User.Username, Reason: "provider " + p.Name})
+	returnpath.Redirect(w, b.next(f.Next))
+	return nil
+}
+
+// disabledHere refuses somebody who is known, and not allowed.
+func disabledHere(issuer, subject string) error {
+	return &refusal{status: http.StatusForbidden, message: notAllowed, reason: fmt.Errorf("%s is disabled here", identityID(issuer, subject))}
+}
+
+// begin stores the person and the session, and ends the one that the browser had: whoever logs in again leaves the old one
+// behind, wherever its cookie may have got to. The result is the session's token.
+func (b *backend) begin(ctx context.Context, r *http.Request, p *provider, f *flow, tokens *op.Tokens, proof *proof, id *auth.Identity) (secret string, err error) {
+	now := b.now()
+	err = b.engine.Write(ctx, func(tx *store.Tx) error {
+		ended, err := tx.HasEndedAtProvider(p.Issuer, proof.subject, proof.sid, f.Started)
+		if err != nil {
+			return err
+		}
+		if ended {
+			return errEndedThere
+		}
+		user, err := admit(tx, p.Issuer, proof.subject, id, now.Unix())
+		if err != nil {
+			return err
+		}
+		if old, n := b.cookie.Read(r, b.site.HTTPS(r)); n == 1 {
+			if hash, ok := session.HashOf(old); ok {
+				if _, err := tx.DeleteSession(hash); err != nil {
+					return err
+				}
+			}
+		}
+		secret, err = b.engine.Begin(tx, store.Session{
+			User: user, Method: "oidc", Address: clientip.Text(auth.Address(b.auth, r)), Agent: clientip.Agent(r),
+			Issuer: p.Issuer, Subject: proof.subject, SID: proof.sid,
+		})
+		if err != nil {
+			return err
+		}
+		data, err := b.newData(p, secret, tokens, proof, now)
+		if err != nil {
+			return err
+		}
+		hash, _ := session.HashOf(secret)
+		return tx.SetSessionData(hash, user, data)
+	})
+	return secret, err
+}
+
+// admit stores who somebody is, and gives the user's number. Of several first logins at once one makes the user, and the
+// others find it: they write one after the other.
+func admit(tx *store.Tx, issuer, subject string, id *auth.Identity, now int64) (int64, error) {
+	text, err := storedOf(id)
+	if err != nil {
+		return 0, err
+	}
+	key := personKey(issuer, subject)
+	account, err := tx.AccountByKey(sessionRealm, key)
+	var number int64
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		number, err = tx.AddUser(store.User{Realm: sessionRealm, Username: id.User.Username, Key: key, Created: now})
+	case err == nil:
+		number = account.ID
+	}
+	if err != nil {
+		return 0, err
+	}
+	return number, tx.PutExternal(store.External{Issuer: issuer, Subject: subject, User: number, Claims: text})
+}
+
+// newData is what is kept of a login.
+func (b *backend) newData(p *provider, secret string, tokens *op.Tokens, proof *proof, now time.Time) (string, error) {
+	box, err := hintBox(secret)
+	if err != nil {
+		return "", err
+	}
+	d := sessionData{Login: proof.facts}
+	if len(tokens.ID) <= maxHintURL { // else it will never be one
+		d.IDToken = box.Seal([]byte(tokens.ID), hintPurpose)
+	}
+	if b.refreshKeys != nil && tokens.Refresh != "" {
+		d.Refresh = b.refreshKeys.Seal([]byte(tokens.Refresh), refreshContext(p.Issuer, proof.subject))
+		d.Due = nextRefresh(tokens, now)
+		if d.Said, err = b.sealClaims(p.Issuer, proof.subject, proof.said); err != nil {
+			return "", err
+		}
+	}
+	return d.encode()
+}
+
+// hintPurpose separates the key of the ID token from whatever else may be derived of a session's token.
+const hintPurpose = "ostiary oidcauth: ID token of the login"
+
+// hintBox opens and seals the ID token of one session.
+func hintBox(secret string) (*seal.Box, error) {
+	key := seal.Derive([]byte(secret), hintPurpose)
+	return seal.New([][]byte{key[:]})
+}
+
+// endedAge is how long it is remembered that a session has ended at the provider: for as long as a login that began before may
+// still come to its end.
+const endedAge = 2 * flowAge
