@@ -1,0 +1,72 @@
+package oidcauth_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+
+	"github.com/ostiary/auth"
+	"github.com/ostiary/auth/oidcauth"
+)
+
+// A company's people sign in at its provider; who is of its staff may read and write.
+func ExampleNew() {
+	dir, err := os.MkdirTemp("", "")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	db, err := oidcauth.OpenSQLite(filepath.Join(dir, "app.db"))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = db.Close() }()
+	sso, err := oidcauth.New(context.Background(), oidcauth.Config{
+		Auth: auth.Config{
+			PublicURL: "https://app.example",
+			Roles:     map[string]auth.Role{"editor": {Permissions: auth.Permissions{"contents": {"read", "write"}}}},
+			Logger:    slog.New(slog.DiscardHandler),
+		},
+		DB: db,
+		Providers: []oidcauth.Provider{{
+			Name: "corp", Title: "Corp", Issuer: "https://id.corp.example", ClientID: "app", ClientSecret: os.Getenv("AUTH_CLIENT_SECRET"),
+			Mapping: oidcauth.Mapping{Roles: []string{"groups"}, RoleMap: map[string][]string{"staff": {"editor"}}},
+		}},
+	})
+	if err != nil {
+		fmt.Println(err) // a provider that is down is no error: it is asked when somebody comes
+		return
+	}
+	defer func() { _ = sso.Close() }()
+
+	mux := http.NewServeMux()
+	mux.Handle("/auth/", sso.Routes())
+	mux.Handle("GET /contents/{name}", sso.CurrentUser(auth.Permissions{"contents": {"read"}})(http.NotFoundHandler()))
+
+	r := httptest.NewRequest(http.MethodGet, "https://app.example/contents/demo", nil)
+	r.Header.Set("Accept", "text/html")
+	r.Header.Set("Sec-Fetch-Mode", "navigate")
+	w := httptest.NewRecorder()
+	mux.ServeHTTP(w, r)
+	fmt.Println(w.Code, w.Header().Get("Location"))
+	// Output: 303 /auth/login?next=%2Fcontents%2Fdemo
+}
+
+// A provider's claims mean nothing until a Mapping says what.
+func ExampleMapping() {
+	m := oidcauth.Mapping{
+		Permissions: []string{"permissions"},                                // "permissions": ["contents:read"]
+		Scopes:      []string{"scope"},                                      // "scope": "openid contents:read"
+		Roles:       []string{"realm_access.roles", "groups"},               // of a Keycloak, and of others
+		RoleMap:     map[string][]string{"app-admins": {"admin", "editor"}}, // roles of auth.Config.Roles
+		AllowGroups: []string{"staff", "app-admins"},                        // nobody else comes in
+	}
+	fmt.Println(len(m.RoleMap["app-admins"]), "roles")
+	// Output: 2 roles
+}

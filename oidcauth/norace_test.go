@@ -1,0 +1,5 @@
+//go:build !race
+
+package oidcauth_test
+
+const raceEnabled = false
