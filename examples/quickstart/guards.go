@@ -18,6 +18,7 @@ type guard struct {
 	auth.Plugin
 	startURL func(base string) string // the link that is shown at the start
 	account  string                   // the page of the own account; empty: there is none
+	signOut  []string                 // where signing out leads to, beside here
 	password string                   // of the first admin, if one was made up
 	closeDB  func() error             // what it stands on, once nobody uses it any more
 }
@@ -35,6 +36,8 @@ func newGuard(ctx context.Context, s settings, log *slog.Logger) (*guard, error)
 		}
 		g.Plugin, g.startURL = tokens, tokens.StartURL
 		return g, nil
+	case "oidc":
+		return g, g.openProvider(ctx, s, cfg)
 	case "noauth":
 		everybody, err := noauth.New(ctx, noauth.Config{Auth: cfg, Shared: true})
 		if err != nil {

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -27,6 +28,13 @@ func serve(ctx context.Context, s settings, stdout io.Writer, log *slog.Logger) 
 		return err
 	}
 	defer func() { _ = l.Close() }()
+	addr, ok := l.Addr().(*net.TCPAddr)
+	if !ok {
+		return fmt.Errorf("unexpected address %s", l.Addr()) // unreachable: it listens on TCP
+	}
+	if s.mode == "oidc" && s.publicURL == "" {
+		s.publicURL = strings.TrimSuffix(s.openURL(addr), "/") // the provider has to know where to send browsers back to
+	}
 	g, err := newGuard(ctx, s, log)
 	if err != nil {
 		return err
@@ -37,10 +45,6 @@ func serve(ctx context.Context, s settings, stdout io.Writer, log *slog.Logger) 
 			log.Warn("closing", "error", err)
 		}
 	}()
-	addr, ok := l.Addr().(*net.TCPAddr)
-	if !ok {
-		return fmt.Errorf("unexpected address %s", l.Addr()) // unreachable: it listens on TCP
-	}
 	if !addr.IP.IsLoopback() && !s.https() {
 		log.Warn("the connection is not encrypted: whoever can read the network can take over sessions")
 	}
@@ -49,7 +53,7 @@ func serve(ctx context.Context, s settings, stdout io.Writer, log *slog.Logger) 
 	}
 
 	var running sync.WaitGroup // also requests that became sockets, which the server doesn't wait for
-	handler := notebook.Handler(notebook.Config{Auth: g, Routes: g.Routes(), Base: s.base(), Account: g.account})
+	handler := notebook.Handler(notebook.Config{Auth: g, Routes: g.Routes(), Base: s.base(), Account: g.account, SignOut: g.signOut})
 	server := &http.Server{
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			running.Add(1)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/ostiary/auth/internal/dburl"
@@ -18,6 +19,10 @@ type settings struct {
 	mode         string
 	db           dburl.Database
 	token        string
+	issuer       string
+	clientID     string
+	clientSecret string
+	audience     string
 	publicURL    string
 	insecureHTTP bool
 }
@@ -35,10 +40,16 @@ func parseSettings(args []string, stdout io.Writer) (settings, error) {
 	f := flag.NewFlagSet("quickstart", flag.ContinueOnError)
 	f.SetOutput(io.Discard) // one line is enough
 	f.StringVar(&s.addr, "addr", "127.0.0.1:8888", "`host:port` to listen on; port 0 picks one")
-	f.StringVar(&s.mode, "auth", "user", "who guards the notebook: `user, token or noauth`")
+	f.StringVar(&s.mode, "auth", "user", "who guards the notebook: `user, token, noauth or oidc`")
 	f.StringVar(&db, "db", "sqlite:quickstart.db", "the `URL` of the database with the users: "+dburl.Forms+"; a file is made where there is none, "+
 		"and its first user, admin, gets the password in AUTH_ADMIN_PASSWORD, or one that is made up")
 	f.StringVar(&s.token, "token", "", "the shared `token`; better in AUTH_TOKEN or AUTH_TOKEN_FILE, where ps doesn't show it; without any, one is made up")
+	f.StringVar(&s.issuer, "issuer", "", "the `URL` of the OpenID Provider, as it calls itself; there this server's redirect URI is "+
+		"the public URL with /auth/callback/provider")
+	f.StringVar(&s.clientID, "client-id", "", "this server's `name` at the provider")
+	f.StringVar(&s.clientSecret, "client-secret", "", "its `secret` there; better in AUTH_CLIENT_SECRET, where ps doesn't show it; "+
+		"without any it is a public client")
+	f.StringVar(&s.audience, "audience", "", "take the provider's access tokens for this `name`; without one, those for the public URL")
 	f.StringVar(&s.publicURL, "public-url", "", "the `URL` at which browsers reach the notebook; its path is where it is mounted")
 	f.BoolVar(&s.insecureHTTP, "insecure-http", false, "serve other machines without TLS: whoever can read the network can take over sessions")
 	err := f.Parse(args)
@@ -55,10 +66,16 @@ func parseSettings(args []string, stdout io.Writer) (settings, error) {
 	switch {
 	case f.NArg() > 0:
 		return s, usage("want flags only, got an argument") // not repeated: it may be a token that lost its flag
-	case s.mode != "user" && s.mode != "token" && s.mode != "noauth":
-		return s, usage("-auth %q: there are user, token and noauth", s.mode)
-	case given["db"] && s.mode != "user":
-		return s, usage("-db: needs -auth user")
+	case !slices.Contains([]string{"user", "token", "noauth", "oidc"}, s.mode):
+		return s, usage("-auth %q: there are user, token, noauth and oidc", s.mode)
+	case given["db"] && s.mode != "user" && s.mode != "oidc":
+		return s, usage("-db: needs -auth user or -auth oidc")
+	case (given["issuer"] || given["client-id"] || given["client-secret"] || given["audience"]) && s.mode != "oidc":
+		return s, usage("-issuer, -client-id, -client-secret and -audience: need -auth oidc")
+	case s.mode == "oidc" && (s.issuer == "" || s.clientID == ""):
+		return s, usage("-auth oidc: needs -issuer and -client-id")
+	case given["client-secret"] && s.clientSecret == "":
+		return s, usage("-client-secret is empty: leave it out for a public client")
 	case given["token"] && s.mode != "token":
 		return s, usage("-token: needs -auth token")
 	case given["token"] && s.token == "":

@@ -53,6 +53,9 @@ type Config struct {
 	Base string
 	// Account is the page, below Base, on which people look after their account. Empty: there is none.
 	Account string
+	// SignOut are the origins, beside this one, that signing out leads a browser to: those of providers. A page's policy has
+	// to name where its forms lead, redirects included.
+	SignOut []string
 }
 
 type notebook struct {

@@ -8,6 +8,7 @@ import (
 	"html/template"
 	"net/http"
 	"path"
+	"strings"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -22,8 +23,10 @@ var pageTemplate = template.Must(template.ParseFS(files, "page/index.html"))
 
 // policy lets the page load what this server sends and nothing else. A name or a text that became markup after all could
 // neither run nor load anything, nor send a form elsewhere.
-const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
-	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+func (n *notebook) policy() string {
+	return "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
+		"form-action " + strings.Join(append([]string{"'self'"}, n.SignOut...), " ") + "; base-uri 'none'; frame-ancestors 'none'"
+}
 
 func (n *notebook) page(w http.ResponseWriter, r *http.Request) {
 	user, ok := currentUser(w, r)
@@ -44,7 +47,7 @@ func (n *notebook) page(w http.ResponseWriter, r *http.Request) {
 	}
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Security-Policy", policy)
+	h.Set("Content-Security-Policy", n.policy())
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	h.Set("Referrer-Policy", "same-origin") // not no-referrer: browsers would send the log out form with Origin null
 	h.Set("X-Content-Type-Options", "nosniff")
