@@ -27,6 +27,8 @@ var groups = []group{
 	{"refused", refusedRows},
 	{"refused session", refusedSessionRows},
 	{"WebSocket", socketRows},
+	{"JWT RS256", jwtRows("RS256", 0.85)},
+	{"JWT ES256", jwtRows("ES256", 0)},
 }
 
 func TestTable(t *testing.T) {
