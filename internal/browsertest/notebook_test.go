@@ -105,6 +105,7 @@ func TestTwoGuestsEditTogether(t *testing.T) {
 	}
 
 	one.click("#me summary")
+	one.await(`document.querySelector("#new-name").value !== ""`) // the page fills it in when the browser tells it of the opening
 	eval[bool](one, `document.querySelector("#new-name").select(), true`)
 	one.typeInto("#new-name", "Zoë <b>Brandt</b>\r")
 	one.awaitText("#my-name", "Zoë <b>Brandt</b>")
