@@ -6,11 +6,13 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/ostiary/auth"
 	"github.com/ostiary/auth/noauth"
+	"github.com/ostiary/auth/oidcauth"
 	"github.com/ostiary/auth/tokenauth"
 	"github.com/ostiary/auth/userauth"
 )
@@ -70,6 +72,17 @@ func TestReadmeNamesEverySetting(t *testing.T) {
 			t.Errorf("README.md doesn't name %s of userauth.Policy", field.Name)
 		}
 	}
+	settings := readText(t, "docs/oidc.md")
+	for _, config := range []any{oidcauth.Config{}, oidcauth.Provider{}, oidcauth.API{}, oidcauth.Mapping{}} {
+		typ := reflect.TypeOf(config)
+		_, table, ok := strings.Cut(settings, "\n| `"+typ.String()+"` | ")
+		table, _, _ = strings.Cut(table, "\n\n")
+		for field := range typ.Fields() {
+			if !ok || !regexp.MustCompile("\n\\|[^|]*`"+field.Name+"`").MatchString(table) {
+				t.Errorf("docs/oidc.md's table of %s doesn't name %s", typ, field.Name)
+			}
+		}
+	}
 	for _, name := range []string{"AUTH_TOKEN", "AUTH_TOKEN_FILE", "AUTH_DB_URI", "AUTH_ADMIN_PASSWORD", "AUTH_TEST_REQUIRE", "AUTH_TEST_SCREENSHOTS"} {
 		if !strings.Contains(readme, "\n| `"+name+"` | ") {
 			t.Errorf("README.md doesn't name %s", name)
@@ -77,16 +90,16 @@ func TestReadmeNamesEverySetting(t *testing.T) {
 	}
 }
 
-// The session with useradmin is played as it stands there. Where it asks for a password, the test gives it one by standard
-// input, so that nothing is asked.
-func TestReadmeShowsWhatUseradminSays(t *testing.T) {
+// The session with useradmin is played as it stands in docs/users.md. Where it asks for a password, the test gives it one by
+// standard input, so that nothing is asked.
+func TestDocsShowWhatUseradminSays(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	program := filepath.Join(dir, "useradmin")
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "./userauth/useradmin").CombinedOutput(); err != nil {
 		t.Fatalf("building: %v\n%s", err, out)
 	}
-	_, session, _ := strings.Cut(readText(t, "README.md"), "\n$ export AUTH_DB_URI=sqlite:quickstart.db\n")
+	_, session, _ := strings.Cut(readText(t, "docs/users.md"), "\n$ export AUTH_DB_URI=sqlite:quickstart.db\n")
 	session, _, _ = strings.Cut(session, "```")
 	commands := strings.Split(strings.TrimPrefix(session, "$ "), "\n$ ")
 	if len(commands) < 5 {
@@ -111,4 +124,44 @@ func TestReadmeShowsWhatUseradminSays(t *testing.T) {
 			t.Errorf("%s: got\n%s(%v), want\n%s", line, got, err, want)
 		}
 	}
+}
+
+// A link of the documentation names a file that is there and, behind the #, one of its headings. Other sites aren't asked.
+func TestLinksOfTheDocumentationLeadSomewhere(t *testing.T) {
+	t.Parallel()
+	texts, err := filepath.Glob("docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, name := range append(texts, "README.md", "SECURITY.md", "CHANGELOG.md") {
+		for _, link := range regexp.MustCompile(`\]\(([^)]*)\)`).FindAllStringSubmatch(readText(t, name), -1) {
+			if strings.HasPrefix(link[1], "https://") {
+				continue
+			}
+			found++
+			file, heading, _ := strings.Cut(link[1], "#")
+			target := name
+			if file != "" {
+				target = filepath.Join(filepath.Dir(name), filepath.FromSlash(file))
+			}
+			if _, err := os.Stat(target); err != nil {
+				t.Errorf("%s: the link %s: %v", name, link[1], err)
+			} else if heading != "" && !slices.Contains(headings(readText(t, target)), heading) {
+				t.Errorf("%s: the link %s leads to no heading", name, link[1])
+			}
+		}
+	}
+	if found < 10 {
+		t.Errorf("only %d links found: this test proves nothing", found)
+	}
+}
+
+// headings gives a text's headings as links name them: in lower case, a "-" for a space, without punctuation.
+func headings(text string) (list []string) {
+	for _, line := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(text, -1) {
+		name := strings.ReplaceAll(strings.ToLower(line[1]), " ", "-")
+		list = append(list, regexp.MustCompile(`[^\w-]`).ReplaceAllString(name, ""))
+	}
+	return list
 }
