@@ -72,7 +72,7 @@ func parseHost(s string) (host, port string, err error) {
 	case !ok:
 		return "", "", errors.New("want host or host:port, the port from 1 to 65535, an IPv6 address in brackets")
 	case host == "" || host[0] != '[':
-		return host, port, checkName(host)
+		return host, port, CheckName(host)
 	}
 	addr, err := netip.ParseAddr(host[1 : len(host)-1])
 	switch {
@@ -110,9 +110,9 @@ func validPort(s string) bool {
 	return err == nil && n > 0 && s[0] != '0'
 }
 
-// checkName accepts DNS names in lower case and IPv4 addresses in dotted form. Names in other scripts must be given
+// CheckName accepts DNS names in lower case and IPv4 addresses in dotted form. Names in other scripts must be given
 // as browsers send them, in Punycode.
-func checkName(name string) error {
+func CheckName(name string) error {
 	if !validName(name) {
 		return errors.New("not a host name of letters, digits, '-' and '_' between dots (other scripts in Punycode)")
 	}

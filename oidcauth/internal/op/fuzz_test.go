@@ -1,6 +1,8 @@
 package op_test
 
 import (
+	"net/netip"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -38,6 +40,12 @@ func FuzzTokenResponse(f *testing.F) {
 	})
 }
 
+// What is behind https:// up to its port, path or query, and hosts that somebody reads as another than is written.
+var (
+	hostname = regexp.MustCompile(`^(\[[^]]*\]|[^:/?]*)`)
+	misread  = regexp.MustCompile(`[^0-9a-z._-]|\.$|(^|\.)localhost$|(^|\.)([0-9]+|0x[0-9a-f]*)$`)
+)
+
 // Metadata that is taken names https endpoints of somebody else than this machine only.
 func FuzzMetadata(f *testing.F) {
 	const issuer = "https://op.example"
@@ -46,7 +54,8 @@ func FuzzMetadata(f *testing.F) {
 	f.Add([]byte(good))
 	for _, jwks := range []string{
 		"http://op.example/j", "file:///etc/passwd", "https://127.0.0.1/", "https://169.254.169.254/", "https://localhost/", "https://a@b/",
-		"https://op.example/#", "//op.example", "https:op", "https://[::1]:1/", "https://[fe80::1%25a]/",
+		"https://op.example/#", "//op.example", "https:op", "https://[::1]:1/", "https://[fe80::1%25a]/", "https://127.1/", "https://0x7f.1?x", "https://localhost.:1/",
+		"https://%EF%BC%91%EF%BC%92%EF%BC%97.0.0.1/",
 	} {
 		f.Add([]byte(strings.Replace(good, "https://op.example/j", jwks, 1)))
 	}
@@ -61,12 +70,14 @@ func FuzzMetadata(f *testing.F) {
 		for _, endpoint := range []string{
 			m.Authorization, m.Token, m.Keys, m.UserInfo, m.Introspection, m.Revocation, m.PAR, m.EndSession,
 		} {
-			rest, https := strings.CutPrefix(strings.ToLower(endpoint), "https://")
 			if endpoint == "" {
 				continue
 			}
-			if !https || strings.HasPrefix(rest, "127.") || strings.HasPrefix(rest, "169.254.") || strings.HasPrefix(rest, "[::1]") ||
-				strings.Contains(rest, "#") || strings.HasPrefix(rest, "/") {
+			rest, https := strings.CutPrefix(strings.ToLower(endpoint), "https://")
+			host := hostname.FindString(rest)
+			addr, err := netip.ParseAddr(strings.Trim(host, "[]"))
+			if !https || host == "" || strings.Contains(rest, "#") || addr.Zone() != "" || addr.Unmap().IsLoopback() || addr.Unmap().IsLinkLocalUnicast() ||
+				err != nil && misread.MatchString(host) {
 				t.Fatalf("took %q", endpoint)
 			}
 		}

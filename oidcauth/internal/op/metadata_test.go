@@ -147,6 +147,13 @@ func TestOnlyAProviderOnLoopbackMayNameLoopback(t *testing.T) {
 	for text, good := range map[string]bool{
 		"https://other.example/token": true, "https://127.0.0.1/token": false, "http://127.0.0.1:8080/token": false,
 		"https://localhost:5432/": false, "https://[::1]/token": false, "https://db.localhost/token": false,
+		// What becomes loopback only on the way there.
+		"https://localhost./": false, "https://db.localhost./": false, "https://127.0.0.1./": false, "https://[::1%25lo]/": false,
+		"https://[::ffff:127.0.0.1]/": false, "https://127.1/": false, "https://0x7f.1/": false, "https://0X7F000001:443/": false,
+		"https://2130706433/": false, "https://0177.0.0.1/": false, "https://0x/": false, "https://127.0.0.256/": false,
+		"https://%EF%BC%91%EF%BC%92%EF%BC%97.0.0.1/": false, "https://%E2%93%9Bocalhost/": false, "https://%25/": false,
+		"https://1.example/": true, "https://127.0.0.1.nip.example/": true, "https://0x.example/": true, "https://x0x7f/": true,
+		"https://xn--80ak6aa92e.example/": true, "https://10.1.2.3/": true, "https://[fd00::1]/": true,
 	} {
 		body := fmt.Sprintf(`{"issuer":"https://op.example/a/","authorization_endpoint":"https://op.example/a","jwks_uri":"https://op.example/j",`+
 			`"token_endpoint":%q}`, text)

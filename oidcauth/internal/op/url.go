@@ -53,10 +53,22 @@ func checkURL(text string, loopback bool) (*url.URL, error) {
 	case u.Scheme == "http" && !local:
 		return nil, errors.New("must be https (http is for loopback only)")
 	}
-	if addr, err := netip.ParseAddr(u.Hostname()); err == nil {
-		if addr = addr.Unmap(); addr.IsLinkLocalUnicast() || addr.IsMulticast() || addr.IsUnspecified() {
-			return nil, errors.New("is on an address that no provider has")
-		}
+	return u, checkHost(u.Hostname())
+}
+
+// checkHost refuses addresses that no provider has, and every spelling that net/http or a resolver reads as another host than
+// the one that was looked at here.
+func checkHost(host string) error {
+	addr, err := netip.ParseAddr(host)
+	switch addr = addr.Unmap(); {
+	case addr.IsLinkLocalUnicast() || addr.IsMulticast() || addr.IsUnspecified() || addr.Zone() != "":
+		return errors.New("is on an address that no provider has")
+	case err == nil:
+		return nil
 	}
-	return u, nil
+	// net/http folds what isn't ASCII: digits of full width become an address. C libraries read 127.1 as one.
+	if err := site.CheckName(strings.ToLower(host)); err != nil {
+		return fmt.Errorf("must have another host: %w", err)
+	}
+	return nil
 }
