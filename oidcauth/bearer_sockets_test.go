@@ -62,7 +62,7 @@ func (s *stand) converse(token string) (ask func(question string) string) {
 		}
 	})))
 	s.t.Cleanup(server.Close)
-	conn, _, err := websocket.Dial(s.t.Context(), server.URL, &websocket.DialOptions{HTTPHeader: http.Header{"Authorization": {"Bearer " + token}}})
+	conn, _, err := websocket.Dial(s.t.Context(), server.URL, &websocket.DialOptions{HTTPClient: &http.Client{Transport: transport}, HTTPHeader: http.Header{"Authorization": {"Bearer " + token}}})
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -45,7 +45,7 @@ func comeBack(t testing.TB, app http.Handler, provider string, cookies ...*http.
 	if err != nil {
 		t.Fatal(err)
 	}
-	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	client := &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	answered, err := client.Do(r)
 	if err != nil {
 		t.Fatal(err)

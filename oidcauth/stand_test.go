@@ -233,6 +233,10 @@ func (s *stand) behind(a *oidcauth.Auth, path, mount string) http.Handler {
 	return mux
 }
 
+// transport is the tests' own: a server of httptest that closes also closes the idle connections of the default one, on which
+// another test may be waiting for its answer.
+var transport = &http.Transport{}
+
 // A browser keeps cookies and follows no redirect by itself.
 type browser struct {
 	t      testing.TB
@@ -248,7 +252,7 @@ func (s *stand) browser() *browser {
 		s.t.Fatal(err)
 	}
 	return &browser{t: s.t, s: s, jar: jar, client: &http.Client{
-		Jar: jar, Timeout: 30 * time.Second,
+		Transport: transport, Jar: jar, Timeout: 30 * time.Second,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 }

@@ -71,6 +71,10 @@ type browser struct {
 	*http.Client
 }
 
+// transport is the tests' own: a server of httptest that closes also closes the idle connections of the default one, on which
+// another test may be waiting for its answer.
+var transport = &http.Transport{}
+
 // newBrowser gives a way to make browsers, and the providers.
 func start(t *testing.T) (newBrowser func() *browser, s *server, providers pretence) {
 	t.Helper()
@@ -85,7 +89,7 @@ func start(t *testing.T) (newBrowser func() *browser, s *server, providers prete
 		if err != nil {
 			t.Fatal(err)
 		}
-		return &browser{t, public, &http.Client{Jar: jar, Timeout: 30 * time.Second}}
+		return &browser{t, public, &http.Client{Transport: transport, Jar: jar, Timeout: 30 * time.Second}}
 	}, s, providers
 }
 

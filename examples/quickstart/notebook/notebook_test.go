@@ -57,6 +57,10 @@ func setup(t *testing.T) *app {
 	return &app{t, server.URL}
 }
 
+// client has a transport of its own: a server of httptest that closes also closes the idle connections of the default one, on
+// which another test may be waiting for its answer.
+var client = &http.Client{Transport: &http.Transport{}}
+
 func (a *app) do(method, path, token, body string) (status int, answer string) {
 	a.t.Helper()
 	req, err := http.NewRequestWithContext(a.t.Context(), method, a.url+path, strings.NewReader(body))
@@ -69,7 +73,7 @@ func (a *app) do(method, path, token, body string) (status int, answer string) {
 	} else if token != "" {
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := client.Do(req)
 	if err != nil {
 		a.t.Fatal(err)
 	}
@@ -96,7 +100,7 @@ func (a *app) browser() string {
 		a.t.Fatal(err)
 	}
 	req.Header.Set("Content-Type", "application/json")
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := client.Do(req)
 	if err != nil {
 		a.t.Fatal(err)
 	}
@@ -333,7 +337,7 @@ func TestTheStreamFollowsTheNoteAndEndsWithTheSession(t *testing.T) {
 		t.Fatal(err)
 	}
 	req.Header.Set("Cookie", cookie)
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := client.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -448,7 +452,7 @@ func TestThePageIsUnderAStrictPolicy(t *testing.T) {
 		t.Fatal(err)
 	}
 	req.Header.Set("Authorization", "Bearer "+shared)
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := client.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -472,7 +476,7 @@ func TestThePageIsUnderAStrictPolicy(t *testing.T) {
 		t.Errorf("headers %v", resp.Header)
 	}
 	for name, kind := range map[string]string{"notebook.js": "text/javascript", "style.css": "text/css", "icon.svg": "image/svg+xml"} {
-		resp, err := http.Get(a.url + "/static/" + name)
+		resp, err := client.Get(a.url + "/static/" + name)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -168,7 +168,7 @@ func (a *App) Get(t testing.TB, address, access string) (status int, answer map[
 
 func send(t testing.TB, request *http.Request) (status int, answer map[string]any) {
 	t.Helper()
-	response, err := http.DefaultClient.Do(request)
+	response, err := transport.RoundTrip(request)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,10 +23,15 @@ func SignIn(name string) Answers {
 // SignOut are the answers of somebody who wants to.
 func SignOut() Answers { return Answers{"logout": "yes"} }
 
+// transport is the tests' own: a server of httptest that closes also closes the idle connections of the default one, on which
+// another test may be waiting for its answer.
+var transport = &http.Transport{}
+
 // NewBrowser gives a client that keeps cookies and follows no redirects.
 func NewBrowser() *http.Client {
 	jar, _ := cookiejar.New(nil) // never fails
 	return &http.Client{
+		Transport:     transport,
 		Jar:           jar,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
