@@ -177,7 +177,9 @@ func stillOpen(t testing.TB, conn *websocket.Conn) {
 	}
 }
 
-// ends checks that conn is closed with code, and that the handler, blocked in Read, saw that before its context ended.
+// ends checks that conn is closed with code, and that the handler, blocked in Read, saw that before its context ended, unless
+// the guard has cut the connection: it does where the peer hasn't answered within 250 ms, which on a busy machine may be any.
+// The tests of the guard itself have a clock of their own for that.
 func (s *site) ends(name string, conn *websocket.Conn, code websocket.StatusCode) {
 	s.t.Helper()
 	if got := closed(s.t, conn); got != code {
@@ -185,7 +187,7 @@ func (s *site) ends(name string, conn *websocket.Conn, code websocket.StatusCode
 	}
 	select {
 	case got := <-s.left:
-		if got.code != code || got.cause != nil {
+		if cut := got.code == -1; !cut && (got.code != code || got.cause != nil) {
 			s.t.Errorf("%s: the handler's Read ended with %d and its context with %v, want %d and a context that goes on", name, got.code, got.cause, code)
 		}
 	case <-time.After(patience):
