@@ -143,7 +143,7 @@ func (b *backend) finish(w http.ResponseWriter, r *http.Request, p *provider, f 
 	}
 	proof, err := p.prove(ctx, tokens, token.IDCheck{
 		Issuer: p.Issuer, ClientID: p.ClientID, Trusted: p.TrustedAudiences, Algs: p.Algorithms, Now: b.now(),
-		Nonce: f.Nonce, AccessToken: tokens.Access, MaxAge: p.maxAge(), ACR: p.ACRValues,
+		Nonce: f.Nonce, AccessToken: tokens.Access, MaxAge: p.MaxAge, ACR: p.ACRValues,
 	})
 	if err != nil {
 		return providerError(err)

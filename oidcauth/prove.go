@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"maps"
-	"time"
 
 	"github.com/ostiary/auth/oidcauth/internal/op"
 	"github.com/ostiary/auth/oidcauth/internal/token"
@@ -75,12 +74,4 @@ func merged(id, info token.Claims) Claims {
 		}
 	}
 	return all
-}
-
-// maxAge is what is asked of auth_time; nil: nothing.
-func (p *provider) maxAge() *time.Duration {
-	if p.MaxAge == 0 {
-		return nil
-	}
-	return &p.MaxAge
 }

@@ -23,8 +23,8 @@ type IDCheck struct {
 	Nonce       string // of the flow; empty refuses every token of a login
 	AccessToken string // that came with it: at_hash, if given, must be its hash
 
-	MaxAge *time.Duration // asked for by max_age: auth_time must be there and no older; nil: not asked for
-	ACR    []string       // one of these must be the acr; empty: not asked for
+	MaxAge time.Duration // asked for by max_age: auth_time must be there and no older; 0: not asked for
+	ACR    []string      // one of these must be the acr; empty: not asked for
 }
 
 // CheckID verifies the ID token of a login (OpenID Connect Core 3.1.3.7): its signature, typ absent or JWT, iss, a sub of 1 to
@@ -101,7 +101,7 @@ func (t *Token) checkParty(client string) error {
 // checkFreshness checks auth_time where max_age was sent: "If the max_age request is made or when auth_time is requested as an
 // Essential Claim, then this Claim is REQUIRED".
 func (t *Token) checkFreshness(c IDCheck) error {
-	if _, given := t.Claims["auth_time"]; !given && c.MaxAge == nil {
+	if _, given := t.Claims["auth_time"]; !given && c.MaxAge == 0 {
 		return nil
 	}
 	at, ok := t.Claims.Time("auth_time")
@@ -110,7 +110,7 @@ func (t *Token) checkFreshness(c IDCheck) error {
 		return fail("auth_time", "missing or no time")
 	case at > c.Now.Add(leeway).Unix():
 		return fail("auth_time", "in the future")
-	case c.MaxAge != nil && at < c.Now.Add(-*c.MaxAge-leeway).Unix():
+	case c.MaxAge != 0 && at < c.Now.Add(-c.MaxAge-leeway).Unix():
 		return fail("auth_time", "longer ago than max_age")
 	}
 	return nil

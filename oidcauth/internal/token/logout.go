@@ -20,24 +20,20 @@ const (
 	LogoutReplay = maxLogoutAge + leeway + time.Second
 )
 
-// LogoutCheck says what a logout token must say. All but Trusted and AnyType are needed.
+// LogoutCheck says what a logout token must say. All but Trusted are needed.
 type LogoutCheck struct {
 	Issuer   string
 	ClientID string
 	Trusted  []string // audiences that may stand beside it
 	Algs     []string
 	Now      time.Time
-
-	// AnyType takes tokens with typ absent or JWT too, for providers that don't send logout+jwt. That of an access token and
-	// any other is refused all the same.
-	AnyType bool
 }
 
 // CheckLogout verifies a logout token (OpenID Connect Back-Channel Logout 2.6): its signature, typ logout+jwt in any case, iss,
 // aud, iat (within 5 minutes), exp (within an hour), jti, the logout event with an object as its value, sub or sid or both, no
 // nonce. Then go-oidc's VerifyLogout must accept it too. The caller remembers iss and jti for [LogoutReplay].
 func (t *Token) CheckLogout(ctx context.Context, keys Source, c LogoutCheck) error {
-	if !isType(t.Type, "logout+jwt") && (!c.AnyType || t.Type != "" && !isType(t.Type, "jwt")) {
+	if !isType(t.Type, "logout+jwt") {
 		return fail("header.typ", "not that of a logout token")
 	}
 	if _, given := t.Claims["nonce"]; given { // whatever its value: an ID token has one

@@ -101,46 +101,29 @@ func TestCheckLogoutRefusesForgedSignatures(t *testing.T) {
 	refused(t, checkLogout(t, `{"payload":"`+b64(logoutClaims().json())+`","protected":"","signature":""}`), "")
 }
 
-// LO-06, J-38: typ says that it is a logout token; where a provider doesn't say so, nothing else may be said.
+// LO-06, J-38: typ says that it is a logout token, and nothing else does.
 func TestCheckLogoutTypes(t *testing.T) {
 	t.Parallel()
-	anyType := logoutCheck()
-	anyType.AnyType = true
-	verdicts := func(typ string) (strict, lenient error) {
-		var value any = typ
-		if typ == "" {
-			value = gone
-		}
-		parsed := must(token.Parse(logoutToken(value, nil)))
-		return parsed.CheckLogout(t.Context(), provider(t), logoutCheck()), parsed.CheckLogout(t.Context(), provider(t), anyType)
-	}
-	strict, lenient := verdicts("logout+jwt")
-	accepted(t, strict)
-	accepted(t, lenient)
-	for _, typ := range []string{"JWT", "jwt", ""} {
-		strict, lenient := verdicts(typ)
-		refused(t, strict, "header.typ")
-		accepted(t, lenient)
-	}
-	for _, typ := range []string{"at+jwt", "application/at+jwt", "dpop+jwt", "logout", "logout+jwt2", "secevent+jwt"} {
-		strict, lenient := verdicts(typ)
-		refused(t, strict, "header.typ")
-		refused(t, lenient, "header.typ")
+	verdict := func(typ any) error { return checkLogout(t, logoutToken(typ, nil)) }
+	accepted(t, verdict("logout+jwt"))
+	for _, typ := range []any{gone, "", "JWT", "jwt", "at+jwt", "application/at+jwt", "dpop+jwt", "logout", "logout+jwt2", "secevent+jwt"} {
+		refused(t, verdict(typ), "header.typ")
 	}
 }
 
-// LO-08: an ID token ends no session, whatever typ is taken.
+// LO-08: an ID token ends no session.
 func TestCheckLogoutRefusesIDTokens(t *testing.T) {
 	t.Parallel()
 	raw := idToken(nil)
 	accepted(t, checkID(t, raw))
 	accepted(t, checkLogout(t, logoutToken("logout+jwt", nil)))
 	refused(t, checkLogout(t, raw), "header.typ")
-	check := logoutCheck()
-	check.AnyType = true
-	refused(t, logoutVerdict(t, raw, check), "nonce")
-	withoutNonce := must(token.Parse(idToken(object{"nonce": gone, "jti": "j"})))
-	refused(t, withoutNonce.CheckLogout(t.Context(), provider(t), check), "events")
+	// Nor does what one says, under the typ of a logout token.
+	renamed := func(claims object) string {
+		return sign("RS256", rsaKey(), header("RS256", "logout+jwt").json(), idClaims().with(claims).json())
+	}
+	refused(t, checkLogout(t, renamed(nil)), "nonce")
+	refused(t, checkLogout(t, renamed(object{"nonce": gone, "jti": "j"})), "events")
 }
 
 // LO-06: for as long as a jti must be remembered the token may be accepted, and no longer.

@@ -6,21 +6,20 @@ import (
 )
 
 const (
-	// maxProofAge is how far a proof's iat may be from our clock, either way, if the check doesn't say.
+	// maxProofAge is how far a proof's iat may be from our clock, either way.
 	maxProofAge = time.Minute
 
 	// maxProofID bounds a jti, which is remembered.
 	maxProofID = 256
 )
 
-// ProofCheck says what a DPoP proof must say. All but Window are needed.
+// ProofCheck says what a DPoP proof must say. All of it is needed.
 type ProofCheck struct {
 	Method      string // of the request
 	URL         string // of the request as its sender sees it: scheme, host and path; query and fragment don't count
 	AccessToken string // that the proof is for
 	Algs        []string
 	Now         time.Time
-	Window      time.Duration // 0: 60 s
 }
 
 // Proof is a DPoP proof that was accepted.
@@ -31,8 +30,8 @@ type Proof struct {
 }
 
 // CheckProof verifies the value of a DPoP header (RFC 9449 section 4.3): one JWT of typ dpop+jwt, signed by the public key in
-// its own header, which must be as strong as a provider's, over this method, URL and access token, within the window. Whose
-// key it is says CheckBinding only. Every error is [ErrInvalid].
+// its own header, which must be as strong as a provider's, over this method, URL and access token, made within a minute of
+// now. Whose key it is says CheckBinding only. Every error is [ErrInvalid].
 func CheckProof(proof string, c ProofCheck) (Proof, error) {
 	t, err := parse(proof, true)
 	if err != nil {
@@ -45,10 +44,6 @@ func CheckProof(proof string, c ProofCheck) (Proof, error) {
 	key, ok := parseKey(jwk)
 	if !ok || slices.ContainsFunc(privateMembers, func(name string) bool { _, given := jwk[name]; return given }) {
 		return Proof{}, fail("header.jwk", "no public key that is taken")
-	}
-	window := c.Window
-	if window == 0 {
-		window = maxProofAge
 	}
 	id, ok := t.Claims.Text("jti")
 	if !ok || len(id) > maxProofID {
@@ -64,7 +59,7 @@ func CheckProof(proof string, c ProofCheck) (Proof, error) {
 		return Proof{}, fail("ath", "missing or of another access token")
 	}
 	iat, ok := t.Claims.Time("iat")
-	if !ok || iat < c.Now.Add(-window).Unix() || iat > c.Now.Add(window).Unix() {
+	if !ok || iat < c.Now.Add(-maxProofAge).Unix() || iat > c.Now.Add(maxProofAge).Unix() {
 		return Proof{}, fail("iat", "missing or not now")
 	}
 	if _, given := t.Claims["exp"]; given {
@@ -76,5 +71,5 @@ func CheckProof(proof string, c ProofCheck) (Proof, error) {
 	if !slices.Contains(c.Algs, t.Alg) || !t.signedBy(key) {
 		return Proof{}, fail("", "not signed by the key of the proof")
 	}
-	return Proof{Thumbprint: thumbprint(key), ID: id, Until: time.Unix(iat, 0).Add(window + time.Second)}, nil
+	return Proof{Thumbprint: thumbprint(key), ID: id, Until: time.Unix(iat, 0).Add(maxProofAge + time.Second)}, nil
 }

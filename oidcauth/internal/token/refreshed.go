@@ -47,7 +47,7 @@ func (t *Token) CheckRefreshed(ctx context.Context, keys Source, c IDCheck, befo
 	if before.AuthTime != 0 && now.AuthTime != 0 && now.AuthTime != before.AuthTime {
 		return fail("auth_time", "not that of the login")
 	}
-	c.MaxAge = nil
+	c.MaxAge = 0
 	if err := t.checkFreshness(c); err != nil {
 		return err
 	}

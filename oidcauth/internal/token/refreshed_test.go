@@ -49,8 +49,8 @@ func TestCheckRefreshed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			check := idCheck()
-			minute := time.Minute // asked for at the login, which was long ago
-			check.Now, check.MaxAge, check.ACR, check.Nonce, check.Trusted = later, &minute, []string{"1"}, "", []string{"friend"}
+			// MaxAge was asked for at the login, which was long ago.
+			check.Now, check.MaxAge, check.ACR, check.Nonce, check.Trusted = later, time.Minute, []string{"1"}, "", []string{"friend"}
 			raw := sign("ES256", p256Key(), header("ES256", "JWT").json(), fresh.with(c.changes).json())
 			err := must(token.Parse(raw)).CheckRefreshed(t.Context(), provider(t), check, before)
 			if c.field == "" {

@@ -9,7 +9,6 @@ package token
 import (
 	"context"
 	"crypto"
-	"crypto/sha256"
 	"strings"
 )
 
@@ -74,12 +73,6 @@ func parse(raw string, withKey bool) (*Token, error) {
 	t.Claims = claims
 	return t, nil
 }
-
-// Identity stands for what the token says, for lists of tokens that were used or denied: the hash of all that is signed. The
-// signature is left out since whoever has an ECDSA signature can make a second one (n-s instead of s), which is valid too; a
-// list by the whole token would not know the twin. It must not be the key of a cache of verified tokens, where a token with
-// any signature would be found.
-func (t *Token) Identity() [sha256.Size]byte { return sha256.Sum256([]byte(t.signed())) }
 
 // signed gives what the signature is of.
 func (t *Token) signed() string { return t.Raw[:strings.LastIndexByte(t.Raw, '.')] }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto"
 	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/x509"
@@ -206,28 +205,6 @@ func TestVerifyRefusesOddECDSASignatures(t *testing.T) {
 			if err := verify(t, withSignature(raw, bad), provider(t), allAlgs...); !errors.Is(err, token.ErrInvalid) {
 				t.Errorf("%s %s: got %v, want a refusal", alg, name, err)
 			}
-		}
-	}
-}
-
-// J-13: whoever has a signature can make its twin, which is valid; it is the same token to lists of used and denied ones.
-func TestIdentityIsThatOfTheTwin(t *testing.T) {
-	t.Parallel()
-	key := p256Key()
-	raw := sign("ES256", key, header("ES256", "JWT").json(), idClaims().json())
-	first := must(token.Parse(raw))
-	accepted(t, first.Verify(t.Context(), provider(t), allAlgs))
-	signature := must(jose.ParseSignedCompact(raw, []jose.SignatureAlgorithm{jose.ES256})).Signatures[0].Signature
-	r, s := new(big.Int).SetBytes(signature[:32]), new(big.Int).SetBytes(signature[32:])
-	twin := must(token.Parse(withSignature(raw, joined(key, r, s.Sub(elliptic.P256().Params().N, s)))))
-	accepted(t, twin.Verify(t.Context(), provider(t), allAlgs))
-	if first.Raw == twin.Raw || first.Identity() != twin.Identity() {
-		t.Error("got two identities for the twins, want one")
-	}
-	// J-48: the jti of one issuer says nothing about another's.
-	for _, changes := range []object{{"jti": "2"}, {"iss": "https://other.example"}} {
-		if must(token.Parse(idToken(changes))).Identity() == first.Identity() {
-			t.Error("got one identity for two tokens")
 		}
 	}
 }
