@@ -71,7 +71,7 @@ func (f *refresher) renew(ctx context.Context, l *lease) error {
 	if err != nil {
 		return errNoKey
 	}
-	tokens, err := p.op.Refresh(ctx, string(secret), "")
+	tokens, err := p.op.Refresh(ctx, string(secret))
 	if err != nil {
 		return err
 	}

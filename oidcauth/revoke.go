@@ -23,7 +23,7 @@ func (f *refresher) revoke(p *provider, secret string) {
 	f.begin(func() {
 		ctx, cancel := context.WithTimeout(f.ctx, refreshTimeout)
 		defer cancel()
-		if err := p.op.Revoke(ctx, secret, "refresh_token"); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		if err := p.op.Revoke(ctx, secret); err != nil && !errors.Is(err, errors.ErrUnsupported) {
 			f.b.logger.Debug("auth: revoking a refresh token", "provider", p.Name, "error", err)
 		}
 	})

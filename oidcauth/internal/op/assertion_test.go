@@ -60,7 +60,7 @@ func TestClientAssertions(t *testing.T) {
 			})
 			var jtis []string
 			for range 2 { // the second is a refresh: it has an assertion of its own
-				_, err := client.Refresh(t.Context(), "refresh-1", "")
+				_, err := client.Refresh(t.Context(), "refresh-1")
 				check(t, err, "")
 				sent := p.last(t, tokens)
 				if sent.form.Get("client_assertion_type") != "urn:ietf:params:oauth:client-assertion-type:jwt-bearer" ||

@@ -91,7 +91,7 @@ func TestACertifiedProvider(t *testing.T) {
 				}
 			}
 
-			again, err := client.Refresh(t.Context(), got.Refresh, "")
+			again, err := client.Refresh(t.Context(), got.Refresh)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -99,16 +99,15 @@ func TestACertifiedProvider(t *testing.T) {
 			if err := parse(t, again.ID).CheckRefreshed(t.Context(), client, check, id.Facts()); err != nil {
 				t.Error(err)
 			}
-			if err := client.Revoke(t.Context(), again.Access, "access_token"); err != nil {
+			if err := client.Revoke(t.Context(), again.Refresh); err != nil {
 				t.Error(err)
 			}
-			if _, err := client.UserInfo(t.Context(), again.Access, "alice"); !errors.As(err, new(*op.RefusedError)) {
-				t.Errorf("userinfo with a revoked token: %v", err)
-			}
-			// It takes a refresh token once; used again it is stolen, and everything ends.
 			var refused *op.RefusedError
-			if _, err := client.Refresh(t.Context(), got.Refresh, ""); !errors.As(err, &refused) || refused.Code != "invalid_grant" {
-				t.Errorf("refreshing with a used token: %v", err)
+			if _, err := client.Refresh(t.Context(), again.Refresh); !errors.As(err, &refused) || refused.Code != "invalid_grant" {
+				t.Errorf("refreshing with a revoked token: %v", err)
+			}
+			if _, err := client.UserInfo(t.Context(), again.Access, "alice"); !errors.As(err, new(*op.RefusedError)) {
+				t.Errorf("userinfo after the revocation: %v", err)
 			}
 
 			address, err = client.EndSessionURL(t.Context(), url.Values{

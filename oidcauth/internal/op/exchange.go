@@ -26,15 +26,11 @@ func (p *Provider) Exchange(ctx context.Context, code, verifier, redirectURI str
 	return t, nil
 }
 
-// Refresh trades a refresh token for tokens (RFC 6749 section 6). An empty scope asks for the same as before. Errors are as
-// those of Exchange: only a [*RefusedError] with the code invalid_grant says that the session is over at the provider.
-func (p *Provider) Refresh(ctx context.Context, refreshToken, scope string) (*Tokens, error) {
+// Refresh trades a refresh token for tokens of the same scope (RFC 6749 section 6). Errors are as those of Exchange: only a
+// [*RefusedError] with the code invalid_grant says that the session is over at the provider.
+func (p *Provider) Refresh(ctx context.Context, refreshToken string) (*Tokens, error) {
 	const doing = "refreshing"
-	form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {refreshToken}}
-	if scope != "" {
-		form.Set("scope", scope)
-	}
-	t, err := p.tokens(ctx, doing, form)
+	t, err := p.tokens(ctx, doing, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {refreshToken}})
 	if err != nil {
 		return nil, fmt.Errorf("op: %s: %w", doing, err)
 	}

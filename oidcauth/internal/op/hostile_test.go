@@ -56,7 +56,7 @@ func asks(client *op.Provider) map[string]func(context.Context) error {
 		},
 		userinfo:   func(ctx context.Context) error { _, err := client.UserInfo(ctx, "access-1", "alice"); return err },
 		introspect: func(ctx context.Context) error { _, err := client.Introspect(ctx, "access-1"); return err },
-		revoke:     func(ctx context.Context) error { return client.Revoke(ctx, "refresh-1", "refresh_token") },
+		revoke:     func(ctx context.Context) error { return client.Revoke(ctx, "refresh-1") },
 		par: func(ctx context.Context) error {
 			_, err := client.AuthorizationURL(ctx, url.Values{"scope": {"openid"}})
 			return err

@@ -52,32 +52,3 @@ func (p *Provider) introspect(ctx context.Context, doing, accessToken string) (t
 	}
 	return nil, err
 }
-
-// Revoke tells the provider that a token isn't used any more (RFC 7009). hint is refresh_token or access_token. A provider
-// that doesn't know the token answers as if it had revoked it. Where it takes no such request the error is
-// [errors.ErrUnsupported].
-func (p *Provider) Revoke(ctx context.Context, text, hint string) error {
-	const doing = "revoking a token"
-	if err := p.revoke(ctx, doing, text, hint); err != nil {
-		return fmt.Errorf("op: %s: %w", doing, err)
-	}
-	return nil
-}
-
-func (p *Provider) revoke(ctx context.Context, doing, text, hint string) error {
-	m, err := p.metadata.get(ctx)
-	if err != nil {
-		return err
-	}
-	if m.Revocation == "" {
-		return notOffered("revocation_endpoint")
-	}
-	a, secrets, err := p.post(ctx, revocationEndpoint, m.Revocation, url.Values{"token": {text}, "token_type_hint": {hint}})
-	if err != nil {
-		return err
-	}
-	if a.status != http.StatusOK { // section 2.2: of the answer only the status counts
-		return p.refusal(doing, a, secrets)
-	}
-	return nil
-}

@@ -74,7 +74,7 @@ func TestNoSecretIsInAnErrorOrTheLog(t *testing.T) {
 						t.Errorf("%s: got %q, which holds %q", path, err, word)
 					}
 				}
-				_, err := client.Refresh(t.Context(), "refresh-1", "")
+				_, err := client.Refresh(t.Context(), "refresh-1")
 				if word := shows(fmt.Sprint(err), words...); err == nil || word != "" {
 					t.Errorf("a refresh: got %v, which holds %q", err, word)
 				}

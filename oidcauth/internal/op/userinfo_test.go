@@ -135,14 +135,14 @@ func TestIntrospection(t *testing.T) {
 func TestRevocation(t *testing.T) {
 	t.Parallel()
 	p, client, _ := setup(t)
-	check(t, client.Revoke(t.Context(), "refresh-1", "refresh_token"), "")
+	check(t, client.Revoke(t.Context(), "refresh-1"), "")
 	if sent := p.last(t, revoke); sent.form.Get("token") != "refresh-1" || sent.form.Get("token_type_hint") != "refresh_token" || sent.query != "" {
 		t.Errorf("got form %v and query %q, want the token in a form", sent.form, sent.query)
 	}
 	p.sayJSON(revoke, 400, `{"error":"unsupported_token_type"}`)
-	check(t, client.Revoke(t.Context(), "refresh-1", "refresh_token"), "unsupported_token_type")
+	check(t, client.Revoke(t.Context(), "refresh-1"), "unsupported_token_type")
 	p.sayJSON(revoke, 503, ``)
-	check(t, client.Revoke(t.Context(), "refresh-1", "refresh_token"), "unavailable")
+	check(t, client.Revoke(t.Context(), "refresh-1"), "unavailable")
 }
 
 func TestWhatTheProviderDoesNotOffer(t *testing.T) {
