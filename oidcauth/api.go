@@ -67,7 +67,7 @@ func (a API) withDefaults(p Provider) (API, error) {
 		return a, errors.New("no ClientSecret or Key for Introspect: a public client may not ask (RFC 7662 section 2.1)")
 	}
 	var err error
-	if a.Algorithms, err = algorithms("Algorithms", a.Algorithms); err != nil {
+	if a.Algorithms, err = algorithms(a.Algorithms); err != nil {
 		return a, err
 	}
 	a.IntrospectEvery = cmp.Or(a.IntrospectEvery, defaultIntrospectEvery)

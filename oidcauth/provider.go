@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/ostiary/auth/oidcauth/internal/token"
 )
 
 // A Provider is an OpenID Provider, found by discovery (OpenID Connect Discovery 1.0) when it is first needed: one that is
@@ -83,10 +85,6 @@ const (
 	ClientPublic                        // none: PKCE alone protects the code
 )
 
-// Every algorithm here is asymmetric: with HS256 whoever can verify a token, or knows a public key that is mistaken for a
-// secret, could make one.
-var allAlgorithms = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
-
 const (
 	maxIssuer   = 512 // bytes; with a subject it is a key of the database
 	maxProvider = 32
@@ -134,7 +132,7 @@ func (p Provider) withDefaults() (Provider, error) {
 	p.Parameters = maps.Clone(p.Parameters)
 	p.Title = cmp.Or(p.Title, p.Name)
 	var err error
-	if p.Algorithms, err = algorithms("Algorithms", p.Algorithms); err != nil {
+	if p.Algorithms, err = algorithms(p.Algorithms); err != nil {
 		return p, err
 	}
 	// Always asked for, and often found in such lists: twice it would be a request that some providers refuse.
@@ -182,14 +180,15 @@ func (c ClientAuth) check(p Provider) error {
 	return nil
 }
 
-// algorithms checks those that are configured under field; nil: RS256.
-func algorithms(field string, list []string) ([]string, error) {
+// algorithms checks those that are configured; none: RS256.
+func algorithms(list []string) ([]string, error) {
 	if len(list) == 0 {
 		return []string{"RS256"}, nil
 	}
+	known := token.Algorithms()
 	for _, alg := range list {
-		if !slices.Contains(allAlgorithms, alg) {
-			return nil, fmt.Errorf("%s: %q is none of %s", field, alg, strings.Join(allAlgorithms, ", "))
+		if !slices.Contains(known, alg) {
+			return nil, fmt.Errorf("want Algorithms among %s, not %q", strings.Join(known, ", "), alg)
 		}
 	}
 	return slices.Clone(list), nil

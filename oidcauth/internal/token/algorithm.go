@@ -8,6 +8,8 @@ import (
 	"crypto/rsa"
 	_ "crypto/sha256" // for crypto.Hash
 	_ "crypto/sha512"
+	"maps"
+	"slices"
 )
 
 // family is the kind of key that an algorithm needs.
@@ -27,34 +29,23 @@ type algorithm struct {
 	curve  elliptic.Curve // ecFamily: the only one that fits
 }
 
-// algorithmOf knows the asymmetric algorithms and no other. With none or HS256 anybody could sign who can read: their key is
-// nothing, or what every client of the provider holds.
-func algorithmOf(alg string) (algorithm, bool) {
-	switch alg {
-	case "RS256", "PS256":
-		return algorithm{family: rsaFamily, hash: crypto.SHA256, pss: alg == "PS256"}, true
-	case "RS384", "PS384":
-		return algorithm{family: rsaFamily, hash: crypto.SHA384, pss: alg == "PS384"}, true
-	case "RS512", "PS512":
-		return algorithm{family: rsaFamily, hash: crypto.SHA512, pss: alg == "PS512"}, true
-	case "ES256":
-		return algorithm{family: ecFamily, hash: crypto.SHA256, curve: elliptic.P256()}, true
-	case "ES384":
-		return algorithm{family: ecFamily, hash: crypto.SHA384, curve: elliptic.P384()}, true
-	case "ES512":
-		return algorithm{family: ecFamily, hash: crypto.SHA512, curve: elliptic.P521()}, true
-	case "EdDSA":
-		return algorithm{family: edFamily, hash: crypto.SHA512}, true
-	}
-	return algorithm{}, false
+// algorithms are the asymmetric ones and no other. With none or HS256 anybody could sign who can read: their key is nothing, or
+// what every client of the provider holds.
+var algorithms = map[string]algorithm{
+	"RS256": {family: rsaFamily, hash: crypto.SHA256},
+	"RS384": {family: rsaFamily, hash: crypto.SHA384},
+	"RS512": {family: rsaFamily, hash: crypto.SHA512},
+	"PS256": {family: rsaFamily, hash: crypto.SHA256, pss: true},
+	"PS384": {family: rsaFamily, hash: crypto.SHA384, pss: true},
+	"PS512": {family: rsaFamily, hash: crypto.SHA512, pss: true},
+	"ES256": {family: ecFamily, hash: crypto.SHA256, curve: elliptic.P256()},
+	"ES384": {family: ecFamily, hash: crypto.SHA384, curve: elliptic.P384()},
+	"ES512": {family: ecFamily, hash: crypto.SHA512, curve: elliptic.P521()},
+	"EdDSA": {family: edFamily, hash: crypto.SHA512}, // Ed25519
 }
 
-// KnownAlgorithm reports whether alg may be configured: RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512 or
-// EdDSA (Ed25519).
-func KnownAlgorithm(alg string) bool {
-	_, ok := algorithmOf(alg)
-	return ok
-}
+// Algorithms gives those that may be configured, sorted.
+func Algorithms() []string { return slices.Sorted(maps.Keys(algorithms)) }
 
 // fits reports whether a signature by alg can be of key.
 func (a algorithm) fits(key crypto.PublicKey) bool {

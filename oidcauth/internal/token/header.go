@@ -35,7 +35,7 @@ func (t *Token) readHeader(data []byte, withKey bool) error {
 			return fail("header.cty", "a token within a token")
 		}
 	}
-	if !KnownAlgorithm(t.Alg) {
+	if _, known := algorithms[t.Alg]; !known {
 		return fail("header.alg", "missing or not one that is taken")
 	}
 	t.header = header

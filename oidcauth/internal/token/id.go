@@ -132,7 +132,7 @@ func (t *Token) checkHash(access string) error {
 	if _, given := t.Claims["at_hash"]; !given {
 		return nil
 	}
-	alg, ok := algorithmOf(t.Alg)
+	alg, ok := algorithms[t.Alg]
 	claimed, okText := t.Claims.Text("at_hash")
 	if !ok || !okText || access == "" {
 		return fail("at_hash", "can't be checked")

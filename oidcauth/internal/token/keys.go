@@ -26,7 +26,7 @@ type verifyKey struct {
 // ParseKeySet reads a JWK set. It must be well-formed, without duplicate names; keys in it that can't be used are skipped, for
 // a provider may add kinds that are unknown here: those for encryption (use, key_ops), symmetric ones (kty oct: whoever reads
 // them can sign), RSA below 2048 or above 8192 bits or with a small exponent, points that aren't on their curve, algorithms
-// and curves other than [KnownAlgorithm]'s, ids that are no string. After the first 200 good ones the rest is ignored. Private
+// and curves other than those of [Algorithms], ids that are no string. After the first 200 good ones the rest is ignored. Private
 // members are dropped unread. A set without a usable key is no error.
 func ParseKeySet(body []byte) (*KeySet, error) {
 	document, err := ParseClaims(body)
@@ -64,7 +64,7 @@ func parseVerifyKey(jwk Claims) (v verifyKey, ok bool) {
 	}
 	if alg, given := jwk["alg"]; given {
 		v.alg, ok = alg.(string)
-		fit, known := algorithmOf(v.alg)
+		fit, known := algorithms[v.alg]
 		return v, ok && known && fit.fits(v.key)
 	}
 	return v, true
@@ -87,7 +87,7 @@ func (s *KeySet) Has(kid string) bool {
 // any where kid is empty (OpenID Connect Core 10.1: it may be absent). A key fits by its type, its curve, and its own alg if
 // it has one.
 func (s *KeySet) Candidates(kid, alg string) []crypto.PublicKey {
-	fit, ok := algorithmOf(alg)
+	fit, ok := algorithms[alg]
 	if !ok {
 		return nil
 	}

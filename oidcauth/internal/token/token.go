@@ -27,7 +27,7 @@ type Source interface {
 // and holds a secret in Raw; nothing here prints it.
 type Token struct {
 	Raw    string // as it came; it has no other spelling
-	Alg    string // one that KnownAlgorithm knows
+	Alg    string // one of Algorithms
 	KeyID  string // kid; empty: none given
 	Type   string // typ; empty: none given
 	Claims Claims
@@ -41,7 +41,7 @@ type Token struct {
 // at most 16 KiB, header and payload each one JSON object without duplicate names. It refuses what would make two readers see
 // two tokens (names that differ from a registered one by case only), what it doesn't implement (crit, b64, zip, enc, nested
 // tokens), keys and addresses of keys that the token brings itself (jwk, jku, x5u, x5c), and algorithms that are none of
-// [KnownAlgorithm]'s. Every error is [ErrInvalid].
+// [Algorithms]. Every error is [ErrInvalid].
 func Parse(raw string) (*Token, error) { return parse(raw, false) }
 
 func parse(raw string, withKey bool) (*Token, error) {

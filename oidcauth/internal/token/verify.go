@@ -47,7 +47,7 @@ func (t *Token) verify(ctx context.Context, source Source, algs []string) (crypt
 // spelling of it, and reading it a second time would take as long as all the other checks. ID and logout tokens go through
 // go-oidc as well.
 func (t *Token) signedBy(key crypto.PublicKey) bool {
-	alg, ok := algorithmOf(t.Alg)
+	alg, ok := algorithms[t.Alg]
 	return ok && alg.fits(key) && alg.verify(key, []byte(t.signed()), t.signature)
 }
 
