@@ -159,8 +159,14 @@ func (b *backend) finish(w http.ResponseWriter, r *http.Request, p *provider, f 
 	if f.Link != "" {
 		return b.finishLink(ctx, w, r, p, f, proof)
 	}
-	if done, err := b.signInLocally(ctx, w, r, p, f, proof); done || err != nil {
+	// Who may not sign in by this provider may not do so as a local user either.
+	id, err := p.Mapping.identity(ctx, p.Issuer, proof.claims)
+	if err != nil {
+		return providerError(err)
+	}
+	l := &login{provider: p, flow: f, tokens: tokens, proof: proof, id: id}
+	if done, err := b.signInLocally(ctx, w, r, l); done || err != nil {
 		return err
 	}
-	return b.signIn(ctx, w, r, p, f, tokens, proof)
+	return b.signIn(ctx, w, r, l)
 }

@@ -31,12 +31,7 @@ func (b *backend) leave(w http.ResponseWriter, r *http.Request, p *provider, i i
 	f := newFlow(p.Name, b.returnPath(i), b.now())
 	// Not where Prompt says so: the page that asked for the login would ask for it again, for ever.
 	f.Silent = i.silent
-	b.depart(w, r, p, f, i.hint)
-}
-
-// depart sends the browser to the provider for f.
-func (b *backend) depart(w http.ResponseWriter, r *http.Request, p *provider, f *flow, hint string) {
-	if target := b.departure(w, r, p, f, hint); target != "" {
+	if target := b.departure(w, r, p, f, i.hint); target != "" {
 		returnpath.Leave(w, target)
 	}
 }

@@ -3,7 +3,6 @@ package oidcauth
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"time"
 
@@ -86,10 +85,7 @@ func (b *backend) finishLink(ctx context.Context, w http.ResponseWriter, r *http
 	case errors.Is(err, auth.ErrNoCredentials), errors.Is(err, auth.ErrInvalidCredentials):
 		return refuse("You are not signed in to your account any more, or have signed in again. Start again.", "linking: %w", err)
 	case errors.Is(err, auth.ErrForbidden):
-		return &refusal{
-			status: http.StatusForbidden, message: "That sign-in belongs to another account, or yours can't have one.",
-			reason: fmt.Errorf("linking: %w", err),
-		}
+		return forbid("That sign-in belongs to another account, or yours can't have one.", "linking: %w", err)
 	case err != nil:
 		return err
 	}
@@ -98,15 +94,13 @@ func (b *backend) finishLink(ctx context.Context, w http.ResponseWriter, r *http
 }
 
 // signInLocally signs somebody in to the local account that is linked, if there is one.
-func (b *backend) signInLocally(ctx context.Context, w http.ResponseWriter, r *http.Request, p *provider, f *flow, proof *proof) (done bool, err error) {
+func (b *backend) signInLocally(ctx context.Context, w http.ResponseWriter, r *http.Request, l *login) (done bool, err error) {
 	if b.accounts == nil {
 		return false, nil
 	}
-	if _, err := p.Mapping.identity(ctx, p.Issuer, proof.claims); err != nil {
-		return false, providerError(err) // who may not sign in by this provider may not do so as a local user either
-	}
+	p, proof := l.provider, l.proof
 	signIn := func() ([]*http.Cookie, error) {
-		return b.accounts.SignIn(ctx, r, p.Issuer, proof.subject, proof.sid, time.Unix(f.Started, 0))
+		return b.accounts.SignIn(ctx, r, p.Issuer, proof.subject, proof.sid, time.Unix(l.flow.Started, 0))
 	}
 	cookies, err := signIn()
 	if errors.Is(err, auth.ErrNoCredentials) && b.linkByEmail != nil {
@@ -126,7 +120,7 @@ func (b *backend) signInLocally(ctx context.Context, w http.ResponseWriter, r *h
 	case refused: // by the application, in words for the user
 		return false, refuse(field.Error(), "the linked account: %w", err)
 	case errors.Is(err, auth.ErrForbidden):
-		return false, &refusal{status: http.StatusForbidden, message: notAllowed, reason: fmt.Errorf("the linked account: %w", err)}
+		return false, forbid(notAllowed, "the linked account: %w", err)
 	case errors.Is(err, auth.ErrSessionEnded):
 		return false, refuse(startAgain, "%w", errEndedThere)
 	case err != nil:
@@ -136,7 +130,7 @@ func (b *backend) signInLocally(ctx context.Context, w http.ResponseWriter, r *h
 		http.SetCookie(w, c)
 	}
 	b.leaveBehind(w, r, p)
-	returnpath.Redirect(w, b.next(f.Next))
+	returnpath.Redirect(w, b.next(l.flow.Next))
 	return true, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -386,6 +387,27 @@ func TestNamesLinkNobody(t *testing.T) {
 			}
 			l.nobodyLinked("by a name")
 		})
+	}
+}
+
+// Mapping.Func may ask a database of its own: a login asks it once, whoever its user is in the end.
+func TestALoginIsMappedOnce(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int64
+	l := newLinked(t, nil, func(pl *plan) {
+		pl.provider.Mapping.Func = func(context.Context, oidcauth.Claims, *auth.Identity) error {
+			asked.Add(1)
+			return nil
+		}
+	})
+	if b := l.browser().mustLogin(); b.who() != "oidc:"+l.op.Issuer()+"#alice" || asked.Load() != 1 {
+		t.Errorf("a person's: %s, mapped %d times, want once", b.who(), asked.Load())
+	}
+	l.op.SignIn("bob")
+	l.browser().locally("ann").mustLink()
+	asked.Store(0)
+	if b := l.browser().mustLogin(); !strings.HasPrefix(b.who(), "user:") || asked.Load() != 1 {
+		t.Errorf("a local user's: %s, mapped %d times, want once", b.who(), asked.Load())
 	}
 }
 

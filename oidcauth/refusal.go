@@ -31,8 +31,14 @@ const (
 	notAllowed = "You may not sign in here."
 )
 
+// refuse is for an answer that can't be used, whoever it is about.
 func refuse(message, format string, args ...any) error {
 	return &refusal{status: http.StatusBadRequest, message: message, reason: fmt.Errorf(format, args...)}
+}
+
+// forbid is for somebody who is known, and not allowed.
+func forbid(message, format string, args ...any) error {
+	return &refusal{status: http.StatusForbidden, message: message, reason: fmt.Errorf(format, args...)}
 }
 
 // writeLoginError answers a login that came to nothing. No session has begun and no cookie but the attempt's has changed.
@@ -77,7 +83,7 @@ func providerError(err error) error {
 		return err
 	}
 	if errors.Is(err, auth.ErrForbidden) {
-		return &refusal{status: http.StatusForbidden, message: notAllowed, reason: err}
+		return forbid(notAllowed, "%w", err)
 	}
 	if errors.Is(err, op.ErrUnavailable) || errors.Is(err, auth.ErrUnavailable) {
 		return err

@@ -3,7 +3,6 @@ package oidcauth
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"time"
 
@@ -19,18 +18,23 @@ import (
 // errEndedThere is a login that the provider has ended before it was complete.
 var errEndedThere = errors.New("the provider's session has ended meanwhile")
 
+// A login is one that the provider has proved, of somebody who may come in.
+type login struct {
+	provider *provider
+	flow     *flow
+	tokens   *op.Tokens
+	proof    *proof
+	id       *auth.Identity // what Mapping makes of the proof
+}
+
 // signIn begins a session for whom the provider has proved, and sends the browser on.
-func (b *backend) signIn(ctx context.Context, w http.ResponseWriter, r *http.Request, p *provider, f *flow, tokens *op.Tokens, proof *proof) error {
-	id, err := p.Mapping.identity(ctx, p.Issuer, proof.claims)
-	if err != nil {
-		return providerError(err)
-	}
-	cookie, err := b.begin(ctx, r, p, f, tokens, proof, id)
+func (b *backend) signIn(ctx context.Context, w http.ResponseWriter, r *http.Request, l *login) error {
+	cookie, err := b.begin(ctx, r, l)
 	switch {
 	case errors.Is(err, store.ErrNotFound): // disabled since finish asked
-		return disabledHere(p.Issuer, proof.subject)
+		return disabledHere(l.provider.Issuer, l.proof.subject)
 	case errors.Is(err, store.ErrExists): // linked to a local account: nobody is two users
-		return &refusal{status: http.StatusForbidden, message: notAllowed, reason: fmt.Errorf("%s belongs to a local account", id.ID)}
+		return forbid(notAllowed, "%s belongs to a local account", l.id.ID)
 	case errors.Is(err, errEndedThere):
 		return refuse(startAgain, "%w", err)
 	case errors.Is(err, store.ErrInvalid):
@@ -39,29 +43,29 @@ func (b *backend) signIn(ctx context.Context, w http.ResponseWriter, r *http.Req
 		return err
 	}
 	http.SetCookie(w, b.cookie.Set(r, b.site.HTTPS(r), cookie))
-	b.report(r, auth.Event{Kind: auth.EventLogin, UserID: id.ID, Username: id.User.Username, Reason: "provider " + p.Name})
-	returnpath.Redirect(w, b.next(f.Next))
+	b.report(r, auth.Event{Kind: auth.EventLogin, UserID: l.id.ID, Username: l.id.User.Username, Reason: "provider " + l.provider.Name})
+	returnpath.Redirect(w, b.next(l.flow.Next))
 	return nil
 }
 
-// disabledHere refuses somebody who is known, and not allowed.
 func disabledHere(issuer, subject string) error {
-	return &refusal{status: http.StatusForbidden, message: notAllowed, reason: fmt.Errorf("%s is disabled here", identityID(issuer, subject))}
+	return forbid(notAllowed, "%s is disabled here", identityID(issuer, subject))
 }
 
 // begin stores the person and the session, and ends the one that the browser had: whoever logs in again leaves the old one
 // behind, wherever its cookie may have got to. The result is the session's token.
-func (b *backend) begin(ctx context.Context, r *http.Request, p *provider, f *flow, tokens *op.Tokens, proof *proof, id *auth.Identity) (secret string, err error) {
+func (b *backend) begin(ctx context.Context, r *http.Request, l *login) (secret string, err error) {
 	now := b.now()
+	issuer, subject, sid := l.provider.Issuer, l.proof.subject, l.proof.sid
 	err = b.engine.Write(ctx, func(tx *store.Tx) error {
-		ended, err := tx.HasEndedAtProvider(p.Issuer, proof.subject, proof.sid, f.Started)
+		ended, err := tx.HasEndedAtProvider(issuer, subject, sid, l.flow.Started)
 		if err != nil {
 			return err
 		}
 		if ended {
 			return errEndedThere
 		}
-		user, err := admit(tx, p.Issuer, proof.subject, id, now.Unix())
+		user, err := admit(tx, issuer, subject, l.id, now.Unix())
 		if err != nil {
 			return err
 		}
@@ -74,12 +78,12 @@ func (b *backend) begin(ctx context.Context, r *http.Request, p *provider, f *fl
 		}
 		secret, err = b.engine.Begin(tx, store.Session{
 			User: user, Method: "oidc", Address: clientip.Text(auth.Address(b.auth, r)), Agent: clientip.Agent(r),
-			Issuer: p.Issuer, Subject: proof.subject, SID: proof.sid,
+			Issuer: issuer, Subject: subject, SID: sid,
 		})
 		if err != nil {
 			return err
 		}
-		data, err := b.newData(p, secret, tokens, proof, now)
+		data, err := b.newData(l, secret, now)
 		if err != nil {
 			return err
 		}
@@ -112,7 +116,8 @@ func admit(tx *store.Tx, issuer, subject string, id *auth.Identity, now int64) (
 }
 
 // newData is what is kept of a login.
-func (b *backend) newData(p *provider, secret string, tokens *op.Tokens, proof *proof, now time.Time) (string, error) {
+func (b *backend) newData(l *login, secret string, now time.Time) (string, error) {
+	issuer, tokens, proof := l.provider.Issuer, l.tokens, l.proof
 	box, err := hintBox(secret)
 	if err != nil {
 		return "", err
@@ -122,9 +127,9 @@ func (b *backend) newData(p *provider, secret string, tokens *op.Tokens, proof *
 		d.IDToken = box.Seal([]byte(tokens.ID), hintPurpose)
 	}
 	if b.refreshKeys != nil && tokens.Refresh != "" {
-		d.Refresh = b.refreshKeys.Seal([]byte(tokens.Refresh), refreshContext(p.Issuer, proof.subject))
+		d.Refresh = b.refreshKeys.Seal([]byte(tokens.Refresh), refreshContext(issuer, proof.subject))
 		d.Due = nextRefresh(tokens, now)
-		if d.Said, err = b.sealClaims(p.Issuer, proof.subject, proof.said); err != nil {
+		if d.Said, err = b.sealClaims(issuer, proof.subject, proof.said); err != nil {
 			return "", err
 		}
 	}
