@@ -88,7 +88,7 @@ func (b *backend) endThere(r *http.Request, p *provider, t *token.Token) error {
 	var ended int
 	err := b.engine.Write(r.Context(), func(tx *store.Tx) error {
 		// By the issuer as well: two providers may use the same ids.
-		first, err := tx.Once(logoutRealm, sha256.Sum256([]byte(personKey(p.Issuer, id))), now.Add(token.LogoutReplay).Unix())
+		first, err := tx.Once(logoutRealm, sha256.Sum256([]byte(p.Issuer+"#"+id)), now.Add(token.LogoutReplay).Unix())
 		if err != nil {
 			return err
 		}
@@ -108,3 +108,7 @@ func (b *backend) endThere(r *http.Request, p *provider, t *token.Token) error {
 	}
 	return err
 }
+
+// endedAge is how long it is remembered that a session has ended at the provider: for as long as a login that began before may
+// still come to its end.
+const endedAge = 2 * flowAge

@@ -9,7 +9,6 @@ import (
 	"github.com/ostiary/auth"
 	"github.com/ostiary/auth/internal/session"
 	"github.com/ostiary/auth/internal/store"
-	"github.com/ostiary/auth/oidcauth/internal/token"
 )
 
 // A person is what all sessions of somebody whom a provider knows have in common and, once bound to one of them, whom that
@@ -22,35 +21,6 @@ type person struct {
 
 	session *session.Session[person] // bound
 	due     int64                    // bound: that of the session
-}
-
-// sessionData is what is stored of a session beside its times.
-type sessionData struct {
-	// IDToken is the one of the login, sealed under the session's own token, which only the browser has: it is for the hint at
-	// logout, and of no use to who reads the database.
-	IDToken string `json:"id_token,omitempty"`
-	// Refresh is the refresh token, sealed under Config.RefreshKeys; empty: there is none. Due is when it is to be used next,
-	// in Unix seconds, and Lease until when one instance is at it.
-	Refresh string `json:"refresh,omitempty"`
-	// Said are the claims of the last ID token, sealed like Refresh, for refreshes that bring none.
-	Said  string `json:"said,omitempty"`
-	Due   int64  `json:"due,omitempty"`
-	Lease int64  `json:"lease,omitempty"`
-	// Login is what the ID tokens of refreshes have to say again.
-	Login token.Facts `json:"login"`
-}
-
-func (d sessionData) encode() (string, error) {
-	text, err := json.Marshal(d)
-	return string(text), err
-}
-
-func sessionDataOf(text string) (d sessionData, err error) {
-	if text == "" {
-		return d, nil
-	}
-	err = json.Unmarshal([]byte(text), &d)
-	return d, err
 }
 
 // stored is what a provider's claims were mapped to, at the last login or refresh.

@@ -2,11 +2,9 @@ package oidcauth
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 
 	"github.com/ostiary/auth/internal/store"
-	"github.com/ostiary/auth/oidcauth/internal/token"
 )
 
 // refreshLease is for how many seconds an instance has a session's refresh to itself: longer than refreshTimeout and
@@ -86,39 +84,6 @@ func (f *refresher) write(ctx context.Context, l *lease, change func(*store.Tx, 
 		}
 		return setData(tx, s, data)
 	})
-}
-
-func setData(tx *store.Tx, s store.Session, data sessionData) error {
-	text, err := data.encode()
-	if err != nil {
-		return err
-	}
-	return tx.SetSessionData(s.Hash, s.User, text)
-}
-
-// sealClaims keeps what an ID token said. It is no secret of the provider's, but all that a person is there.
-func (b *backend) sealClaims(issuer, subject string, said token.Claims) (string, error) {
-	text, err := json.Marshal(said)
-	if err != nil {
-		return "", err
-	}
-	return b.refreshKeys.Seal(text, claimsContext(issuer, subject)), nil
-}
-
-// lastSaid are the claims of the last ID token.
-func (b *backend) lastSaid(l *lease) (token.Claims, error) {
-	text, _, err := b.refreshKeys.Open(l.data.Said, claimsContext(l.session.Issuer, l.session.Subject))
-	if err != nil {
-		return nil, errNoKey
-	}
-	return token.ParseClaims(text)
-}
-
-func claimsContext(issuer, subject string) string { return "claims " + personKey(issuer, subject) }
-
-// refreshContext binds a sealed refresh token to whose it is: moved into somebody else's row, it opens no more.
-func refreshContext(issuer, subject string) string {
-	return "refresh " + personKey(issuer, subject)
 }
 
 // storedClaims are what is stored of what the provider says of the session's user.

@@ -121,18 +121,6 @@ func (b *backend) goodbye(w http.ResponseWriter, r *http.Request, ended *store.S
 	return target
 }
 
-func openHint(secret, sealed string) string {
-	box, err := hintBox(secret)
-	if err != nil {
-		return ""
-	}
-	hint, _, err := box.Open(sealed, hintPurpose)
-	if err != nil {
-		return ""
-	}
-	return string(hint)
-}
-
 // byeCookie remembers the state of a logout at the provider.
 func (b *backend) byeCookie() cookie.Spec {
 	return cookie.Spec{Base: b.cookie.Base + "-bye", MaxAge: byeAge}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"time"
 
 	"github.com/ostiary/auth"
 	"github.com/ostiary/auth/internal/clientip"
@@ -12,7 +11,6 @@ import (
 	"github.com/ostiary/auth/internal/session"
 	"github.com/ostiary/auth/internal/store"
 	"github.com/ostiary/auth/oidcauth/internal/op"
-	"github.com/ostiary/auth/oidcauth/internal/seal"
 )
 
 // errEndedThere is a login that the provider has ended before it was complete.
@@ -114,37 +112,3 @@ func admit(tx *store.Tx, issuer, subject string, id *auth.Identity, now int64) (
 	}
 	return number, tx.PutExternal(store.External{Issuer: issuer, Subject: subject, User: number, Claims: text})
 }
-
-// newData is what is kept of a login.
-func (b *backend) newData(l *login, secret string, now time.Time) (string, error) {
-	issuer, tokens, proof := l.provider.Issuer, l.tokens, l.proof
-	box, err := hintBox(secret)
-	if err != nil {
-		return "", err
-	}
-	d := sessionData{Login: proof.facts}
-	if len(tokens.ID) <= maxHintURL { // else it will never be one
-		d.IDToken = box.Seal([]byte(tokens.ID), hintPurpose)
-	}
-	if b.refreshKeys != nil && tokens.Refresh != "" {
-		d.Refresh = b.refreshKeys.Seal([]byte(tokens.Refresh), refreshContext(issuer, proof.subject))
-		d.Due = nextRefresh(tokens, now)
-		if d.Said, err = b.sealClaims(issuer, proof.subject, proof.said); err != nil {
-			return "", err
-		}
-	}
-	return d.encode()
-}
-
-// hintPurpose separates the key of the ID token from whatever else may be derived of a session's token.
-const hintPurpose = "ostiary oidcauth: ID token of the login"
-
-// hintBox opens and seals the ID token of one session.
-func hintBox(secret string) (*seal.Box, error) {
-	key := seal.Derive([]byte(secret), hintPurpose)
-	return seal.New([][]byte{key[:]})
-}
-
-// endedAge is how long it is remembered that a session has ended at the provider: for as long as a login that began before may
-// still come to its end.
-const endedAge = 2 * flowAge
