@@ -32,7 +32,7 @@ func logoutLimits(now func() time.Time) limit.Config {
 // database or the provider's keys can't be asked it is 503, so that the provider tries again.
 func (b *backend) backchannelLogout(w http.ResponseWriter, r *http.Request) {
 	page.Headers(w.Header()) // no-store: section 2.8
-	p := b.named(r.PathValue("provider"))
+	p := b.providerNamed(r.PathValue("provider"))
 	if p == nil {
 		page.WriteProblem(w, r, page.Problem{Status: http.StatusNotFound})
 		return
@@ -46,7 +46,7 @@ func (b *backend) backchannelLogout(w http.ResponseWriter, r *http.Request) {
 		page.WriteProblem(w, r, page.Problem{Status: status, Message: err.Error()})
 		return
 	}
-	try := limit.Attempt{Address: auth.Address(b.auth, r)}
+	try := b.attempt(r)
 	if wait, ok := b.logoutTokens.Begin(try); !ok {
 		page.RetryAfter(w.Header(), wait)
 		page.WriteProblem(w, r, page.Problem{Status: http.StatusTooManyRequests})

@@ -39,13 +39,14 @@ type backend struct {
 	accounts    Accounts
 	linkByEmail func(provider, email string) string
 
+	refresher *refresher
+	bearers   *bearers
+
+	// What strangers can make as much of as they like is limited.
+	codes        *limit.Limiter // that nobody got in with
+	pushes       *limit.Limiter // attempts that a provider was told of
 	logoutTokens *limit.Limiter // wrong ones at the back-channel
 	logoutFrames *limit.Limiter // that end nothing
-	refresher    *refresher
-	bearers      *bearers
-
-	codes  *limit.Limiter // that nobody got in with
-	pushes *limit.Limiter // attempts that a provider was told of
 }
 
 // A provider is one of Config, with what talks to it.
@@ -57,8 +58,8 @@ type provider struct {
 // reason is why something was reported, with the provider that it was about.
 func (p *provider) reason(text string) string { return "provider " + p.Name + ": " + text }
 
-// named gives the provider of this name; nil: there is none.
-func (b *backend) named(name string) *provider {
+// providerNamed is nil where there is none.
+func (b *backend) providerNamed(name string) *provider {
 	for _, p := range b.providers {
 		if p.Name == name {
 			return p
@@ -67,8 +68,8 @@ func (b *backend) named(name string) *provider {
 	return nil
 }
 
-// issuer gives the provider with this identifier, byte for byte; nil: there is none.
-func (b *backend) issuer(issuer string) *provider {
+// providerOf gives the provider with this identifier, byte for byte; nil: there is none.
+func (b *backend) providerOf(issuer string) *provider {
 	for _, p := range b.providers {
 		if p.Issuer == issuer {
 			return p
@@ -167,3 +168,8 @@ func (b *backend) StoreProfile(ctx context.Context, id auth.Identity, update aut
 
 // report tells the guard's log of an event of the caller's.
 func (b *backend) report(r *http.Request, e auth.Event) { auth.Report(b.auth, r, e) }
+
+// attempt is what r counts as for the limits: its caller's address alone.
+func (b *backend) attempt(r *http.Request) limit.Attempt {
+	return limit.Attempt{Address: auth.Address(b.auth, r)}
+}

@@ -87,7 +87,7 @@ func (b *backend) whose(text string) (*provider, *token.Token, error) {
 	switch {
 	case err == nil:
 		issuer, _ := t.Claims.Text("iss")
-		p := b.issuer(issuer)
+		p := b.providerOf(issuer)
 		switch {
 		case p == nil || p.API == nil:
 			return nil, nil, auth.ErrNoCredentials

@@ -50,20 +50,6 @@ const (
 	maxProofs  = 100_000         // DPoP proofs of the last minutes, at about 150 bytes each
 )
 
-// checkAPIs finds what no API can say of itself.
-func (b *backend) checkAPIs() error {
-	asked := 0
-	for _, p := range b.providers {
-		if p.API != nil && p.API.Introspect {
-			asked++
-		}
-	}
-	if asked > 1 {
-		return errors.New("API: Introspect of several providers: an opaque token doesn't say whose it is")
-	}
-	return nil
-}
-
 // startBearers begins to watch over the tokens that have something open.
 func (b *backend) startBearers(cfg Config) {
 	s := &bearers{

@@ -18,7 +18,7 @@ const maxCode = 4096
 
 // callback serves /callback/{provider}: the browser comes back from the provider, with a code or an error.
 func (b *backend) callback(w http.ResponseWriter, r *http.Request) {
-	p := b.named(r.PathValue("provider"))
+	p := b.providerNamed(r.PathValue("provider"))
 	if p == nil {
 		page.WriteProblem(w, r, page.Problem{Status: http.StatusNotFound})
 		return
@@ -77,12 +77,12 @@ func (b *backend) answer(r *http.Request, p *provider) (f *flow, code string, er
 	if code = query.Get("code"); code == "" {
 		return f, "", refuse(notProven, "callback without a code")
 	}
-	if wait, ok := b.codes.Begin(b.try(r)); !ok {
+	if wait, ok := b.codes.Begin(b.attempt(r)); !ok {
 		return nil, "", &auth.LimitedError{RetryAfter: wait}
 	}
 	first, err := b.take(r, f)
 	if err != nil {
-		b.codes.Cancel(b.try(r))
+		b.codes.Cancel(b.attempt(r))
 		return nil, "", err // not used up
 	}
 	if !first {

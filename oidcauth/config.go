@@ -96,12 +96,8 @@ func (c Config) withDefaults() (Config, error) {
 	case c.LinkVerifiedEmail != nil && c.Accounts == nil:
 		return c, errors.New("LinkVerifiedEmail needs Accounts")
 	}
-	for i, key := range c.RefreshKeys {
-		if len(key) != sealKeyLen {
-			return c, fmt.Errorf("number %d of RefreshKeys has %d bytes, want %d", i, len(key), sealKeyLen)
-		}
-	}
 	c.Providers = slices.Clone(c.Providers)
+	introspects := ""
 	for i, p := range c.Providers {
 		p, err := p.withDefaults()
 		if err != nil {
@@ -115,6 +111,12 @@ func (c Config) withDefaults() (Config, error) {
 				// A logout token, a bearer token and an iss parameter name the issuer alone.
 				return c, fmt.Errorf("providers %q and %q have the same Issuer", other.Name, p.Name)
 			}
+		}
+		if p.API != nil && p.API.Introspect {
+			if introspects != "" {
+				return c, fmt.Errorf("API: Introspect of providers %q and %q: an opaque token doesn't say whose it is", introspects, p.Name)
+			}
+			introspects = p.Name
 		}
 		c.Providers[i] = p
 	}

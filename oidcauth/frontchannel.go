@@ -26,7 +26,7 @@ func frameLimits(now func() time.Time) limit.Config {
 //
 // There is nothing on the answer to be clicked on, so the provider's page alone may frame it.
 func (b *backend) frontchannelLogout(w http.ResponseWriter, r *http.Request) {
-	p := b.named(r.PathValue("provider"))
+	p := b.providerNamed(r.PathValue("provider"))
 	if p == nil {
 		page.WriteProblem(w, r, page.Problem{Status: http.StatusNotFound})
 		return
@@ -46,7 +46,7 @@ func (b *backend) frontchannelLogout(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNoContent)
 		return
 	}
-	try := limit.Attempt{Address: auth.Address(b.auth, r)}
+	try := b.attempt(r)
 	if wait, ok := b.logoutFrames.Begin(try); !ok {
 		page.RetryAfter(w.Header(), wait)
 		w.WriteHeader(http.StatusTooManyRequests)

@@ -91,7 +91,7 @@ func (b *backend) load(ctx context.Context, users []int64) (map[int64]*person, e
 // configured any more: nobody vouches for them.
 func (b *backend) identityOf(a *store.Account) (*auth.Identity, error) {
 	for _, e := range a.Externals {
-		if b.issuer(e.Issuer) == nil {
+		if b.providerOf(e.Issuer) == nil {
 			continue
 		}
 		var s stored

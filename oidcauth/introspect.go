@@ -31,7 +31,7 @@ func (b *backend) introspected(r *http.Request, p *provider, text string, before
 	if before != nil { // one that was good is no guess
 		return b.bearers.ask(r.Context(), p, text, before)
 	}
-	try := limit.Attempt{Address: auth.Address(b.auth, r)}
+	try := b.attempt(r)
 	if wait, ok := b.bearers.wrong.Begin(try); !ok {
 		return nil, &auth.LimitedError{RetryAfter: wait}
 	}

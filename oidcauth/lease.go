@@ -35,7 +35,7 @@ func (f *refresher) lease(ctx context.Context, hash [32]byte) (l *lease, err err
 		if err != nil {
 			return err
 		}
-		p := f.b.issuer(s.Issuer)
+		p := f.b.providerOf(s.Issuer)
 		if p == nil || data.Refresh == "" || data.Due > now || data.Lease > now {
 			return nil
 		}

@@ -16,7 +16,7 @@ import (
 // showLink asks the user of a local account whether a provider's login is to be one for the account, too. Nothing happens
 // by opening the page: a link from elsewhere must not do it.
 func (b *backend) showLink(w http.ResponseWriter, r *http.Request) {
-	p := b.named(r.PathValue("provider"))
+	p := b.providerNamed(r.PathValue("provider"))
 	if p == nil {
 		page.WriteProblem(w, r, page.Problem{Status: http.StatusNotFound})
 		return
@@ -39,7 +39,7 @@ func (b *backend) showLink(w http.ResponseWriter, r *http.Request) {
 
 // postLink sends the user of a local account to the provider, to be linked on the way back.
 func (b *backend) postLink(w http.ResponseWriter, r *http.Request) {
-	p := b.named(r.PathValue("provider"))
+	p := b.providerNamed(r.PathValue("provider"))
 	if p == nil {
 		page.WriteProblem(w, r, page.Problem{Status: http.StatusNotFound})
 		return

@@ -28,7 +28,7 @@ func (b *backend) startLogin(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case i.issuer != "":
 		// Whoever starts a login names a provider: only one that is configured, byte for byte.
-		if p = b.issuer(i.issuer); p == nil {
+		if p = b.providerOf(i.issuer); p == nil {
 			page.WriteProblem(w, r, page.Problem{Status: http.StatusBadRequest, Message: "There is no such provider here."})
 			return
 		}
@@ -47,7 +47,7 @@ func (b *backend) startLogin(w http.ResponseWriter, r *http.Request) {
 
 // startLoginAt serves /login/{provider}.
 func (b *backend) startLoginAt(w http.ResponseWriter, r *http.Request) {
-	p := b.named(r.PathValue("provider"))
+	p := b.providerNamed(r.PathValue("provider"))
 	if p == nil {
 		page.WriteProblem(w, r, page.Problem{Status: http.StatusNotFound})
 		return

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/ostiary/auth"
 	"github.com/ostiary/auth/internal/limit"
 )
 
@@ -31,10 +30,6 @@ func pushLimits(now func() time.Time) limit.Config {
 	}
 }
 
-func (b *backend) try(r *http.Request) limit.Attempt {
-	return limit.Attempt{Address: auth.Address(b.auth, r)}
-}
-
 // mayPush tells whether an attempt may be begun at p now; if not, how long to wait.
 func (b *backend) mayPush(r *http.Request, p *provider) (wait time.Duration, ok bool) {
 	ctx, cancel := context.WithTimeout(r.Context(), loginTimeout)
@@ -42,7 +37,7 @@ func (b *backend) mayPush(r *http.Request, p *provider) (wait time.Duration, ok 
 	if m, err := p.op.Metadata(ctx); err != nil || m.PAR == "" {
 		return 0, true // nobody is told; or it fails by itself
 	}
-	return b.pushes.Begin(b.try(r))
+	return b.pushes.Begin(b.attempt(r))
 }
 
 // settle says what came of a code that was counted before anything was asked about it.
@@ -50,9 +45,9 @@ func (b *backend) settle(r *http.Request, err error) {
 	_, refused := errors.AsType[*refusal](err)
 	switch {
 	case err == nil:
-		b.codes.Succeed(b.try(r))
-		b.pushes.Succeed(b.try(r))
+		b.codes.Succeed(b.attempt(r))
+		b.pushes.Succeed(b.attempt(r))
 	case !refused: // nobody has judged it
-		b.codes.Cancel(b.try(r))
+		b.codes.Cancel(b.attempt(r))
 	}
 }

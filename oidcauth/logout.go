@@ -97,7 +97,7 @@ func (b *backend) goodbye(w http.ResponseWriter, r *http.Request, ended *store.S
 	if ended == nil {
 		return ""
 	}
-	p := b.issuer(ended.Issuer)
+	p := b.providerOf(ended.Issuer)
 	if p == nil {
 		return ""
 	}

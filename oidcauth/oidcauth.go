@@ -120,13 +120,15 @@ func newBackend(cfg Config) (*backend, error) {
 	}
 	b := &backend{
 		site: s, mount: mount, mountPath: string(mountPath), now: cfg.Auth.Now,
+		logger:       cmp.Or(cfg.Auth.Logger, slog.Default()),
 		cookie:       cookie.Spec{Base: cfg.CookieName, MaxAge: cfg.Lifetime},
 		accounts:     cfg.Accounts,
 		linkByEmail:  cfg.LinkVerifiedEmail,
 		logoutTokens: limit.New(logoutLimits(cfg.Auth.Now)),
 		logoutFrames: limit.New(frameLimits(cfg.Auth.Now)),
+		codes:        limit.New(loginLimits(cfg.Auth.Now)),
+		pushes:       limit.New(pushLimits(cfg.Auth.Now)),
 	}
-	b.codes, b.pushes = limit.New(loginLimits(cfg.Auth.Now)), limit.New(pushLimits(cfg.Auth.Now))
 	if b.now == nil {
 		b.now = time.Now
 	}
@@ -138,36 +140,22 @@ func newBackend(cfg Config) (*backend, error) {
 			return nil, fmt.Errorf("RefreshKeys: %w", err)
 		}
 	}
-	logger := cmp.Or(cfg.Auth.Logger, slog.Default())
 	if cfg.HTTPClient == nil {
 		cfg.HTTPClient = &http.Client{}
 	}
 	for _, p := range cfg.Providers {
 		client, err := op.New(op.Config{
 			Issuer: p.Issuer, ClientID: p.ClientID, ClientSecret: p.ClientSecret,
-			Auth: p.ClientAuth.wire(), Key: p.Key, KeyID: p.KeyID, Audience: p.AssertionAudience,
+			Auth: p.ClientAuth.op(), Key: p.Key, KeyID: p.KeyID, Audience: p.AssertionAudience,
 			Transport: cfg.HTTPClient.Transport, Timeout: cfg.HTTPClient.Timeout, Now: cfg.Auth.Now,
-			Log: func(doing string, err error) { logger.Warn("auth: provider "+p.Name+": "+doing, "error", err) },
+			Log: func(doing string, err error) { b.logger.Warn("auth: provider "+p.Name+": "+doing, "error", err) },
 		})
 		if err != nil {
 			return nil, fmt.Errorf("provider %q: %w", p.Name, err)
 		}
 		b.providers = append(b.providers, &provider{Provider: p, op: client})
 	}
-	return b, b.checkAPIs()
-}
-
-// wire is the way as the client of a provider names it.
-func (c ClientAuth) wire() op.ClientAuth {
-	switch c {
-	case ClientSecretBasic:
-		return op.Basic
-	case ClientSecretPost:
-		return op.Post
-	case PrivateKeyJWT:
-		return op.PrivateKeyJWT
-	}
-	return op.None
+	return b, nil
 }
 
 // open is everything that needs the database.
@@ -180,7 +168,6 @@ func (b *backend) open(ctx context.Context, cfg Config) (err error) {
 			_ = b.Close() // the first error is the one to tell
 		}
 	}()
-	b.logger = cmp.Or(cfg.Auth.Logger, slog.Default())
 	b.engine, err = session.New(ctx, session.Config[person]{
 		DB: b.store, Realm: sessionRealm, Load: b.load, Bind: b.bind,
 		Idle: cfg.Idle, Lifetime: cfg.Lifetime, PerUser: cfg.SessionsPerUser, Cache: cfg.CacheSessions,
@@ -193,7 +180,7 @@ func (b *backend) open(ctx context.Context, cfg Config) (err error) {
 	}
 	// All instances share the key of the flows: the browser may come back to another one than it left from.
 	key, err := b.store.Secret(ctx, "oidc flows", func() []byte {
-		key := make([]byte, sealKeyLen)
+		key := make([]byte, seal.KeySize)
 		_, _ = rand.Read(key) // never fails
 		return key
 	})
@@ -207,9 +194,6 @@ func (b *backend) open(ctx context.Context, cfg Config) (err error) {
 	b.startRefreshing()
 	return nil
 }
-
-// sealKeyLen is that of AES-256.
-const sealKeyLen = 32
 
 // Routes serves the backend's pages: login, the way back from the provider, and logout from both sides. Mount it at
 // Config.Auth.MountPath.

@@ -73,18 +73,6 @@ type Provider struct {
 	API *API
 }
 
-// ClientAuth is a way of proving to a provider which client asks (OpenID Connect Core 9).
-type ClientAuth int
-
-// The ways of client authentication.
-const (
-	ClientDefault     ClientAuth = iota // by Key where there is one, else by secret, else not at all
-	ClientSecretBasic                   // the secret in the Authorization header
-	ClientSecretPost                    // the secret in the body
-	PrivateKeyJWT                       // an assertion signed with Key
-	ClientPublic                        // none: PKCE alone protects the code
-)
-
 const (
 	maxIssuer   = 512 // bytes; with a subject it is a key of the database
 	maxProvider = 32
@@ -103,16 +91,7 @@ func (p Provider) withDefaults() (Provider, error) {
 	case p.MaxAge < 0:
 		return p, fmt.Errorf("negative MaxAge %s", p.MaxAge)
 	}
-	if p.ClientAuth == ClientDefault {
-		switch {
-		case p.Key != nil:
-			p.ClientAuth = PrivateKeyJWT
-		case p.ClientSecret != "":
-			p.ClientAuth = ClientSecretBasic
-		default:
-			p.ClientAuth = ClientPublic
-		}
-	}
+	p.ClientAuth = p.ClientAuth.withDefault(p)
 	if err := p.ClientAuth.check(p); err != nil {
 		return p, err
 	}
@@ -158,26 +137,6 @@ var ownParameters = []string{
 	"client_id", "client_secret", "response_type", "response_mode", "redirect_uri", "scope",
 	"state", "nonce", "code_challenge", "code_challenge_method",
 	"prompt", "max_age", "acr_values", "ui_locales", "login_hint", "request", "request_uri", "id_token_hint",
-}
-
-func (c ClientAuth) check(p Provider) error {
-	switch c {
-	case ClientSecretBasic, ClientSecretPost:
-		if p.ClientSecret == "" {
-			return errors.New("ClientAuth: no ClientSecret")
-		}
-	case PrivateKeyJWT:
-		if p.Key == nil {
-			return errors.New("ClientAuth: no Key")
-		}
-	case ClientPublic:
-		if p.ClientSecret != "" || p.Key != nil {
-			return errors.New("ClientAuth: a public client has neither ClientSecret nor Key")
-		}
-	default:
-		return fmt.Errorf("unknown ClientAuth %d", c)
-	}
-	return nil
 }
 
 // algorithms checks those that are configured; none: RS256.
