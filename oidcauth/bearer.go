@@ -69,7 +69,7 @@ func (b *backend) verify(r *http.Request, text string, bound token.Binding, befo
 	if err != nil {
 		return nil, tokenError(err)
 	}
-	says, err := p.heard(r.Context(), t.Claims, now.Add(verifyEvery))
+	says, err := p.statement(r.Context(), t.Claims, now.Add(verifyEvery))
 	if err != nil {
 		return nil, err
 	}

@@ -17,7 +17,7 @@ type bearers struct {
 	taken  bool      // some provider's are
 	opaque *provider // to be asked about tokens that name no issuer; nil: there is none
 	cache  *cache[*verified]
-	people *cache[*here]
+	people *cache[*local]
 	proofs *usedProofs
 	wrong  *limit.Limiter // tokens that a provider was asked about in vain
 
@@ -53,7 +53,7 @@ const (
 // startBearers begins to watch over the tokens that have something open.
 func (b *backend) startBearers(cfg Config) {
 	s := &bearers{
-		b: b, cache: newCache[*verified](cfg.CacheTokens), people: newCache[*here](cfg.CacheTokens),
+		b: b, cache: newCache[*verified](cfg.CacheTokens), people: newCache[*local](cfg.CacheTokens),
 		proofs: newUsedProofs(maxProofs), wrong: limit.New(wrongTokenLimits(cfg.Auth.Now)), began: time.Now(),
 		held: map[*verified]*holding{}, flights: map[string]*flight{},
 	}

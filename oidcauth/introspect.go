@@ -50,7 +50,7 @@ type flight struct {
 	done   chan struct{}
 	before *verified // the token as it was known; nil: it wasn't
 
-	says *said
+	says *statement
 	e    *verified
 	err  error
 }
@@ -67,7 +67,7 @@ func (s *bearers) ask(ctx context.Context, p *provider, text string, before *ver
 		return nil, errors.Join(auth.ErrUnavailable, ctx.Err())
 	}
 	if before != nil && before != f.before { // two of one token: memory has let go of one, which has something open
-		return before, before.hear(f.says, f.err)
+		return before, before.update(f.says, f.err)
 	}
 	return f.e, f.err
 }
@@ -91,7 +91,7 @@ func (s *bearers) fly(p *provider, text string, before *verified) *flight {
 		f.says, f.err = p.introspect(ctx, text, s.b.now())
 		switch {
 		case before != nil:
-			f.e, f.err = before, before.hear(f.says, f.err)
+			f.e, f.err = before, before.update(f.says, f.err)
 		case f.err == nil:
 			f.e = s.cache.put(text, s.newVerified(p, text, f.says))
 		}
@@ -105,7 +105,7 @@ func (s *bearers) fly(p *provider, text string, before *verified) *flight {
 
 // introspect is what the provider says of an active token (RFC 7662) that is one for this server. The answer is as old as the
 // question, which is asked now.
-func (p *provider) introspect(ctx context.Context, text string, now time.Time) (*said, error) {
+func (p *provider) introspect(ctx context.Context, text string, now time.Time) (*statement, error) {
 	claims, err := p.op.Introspect(ctx, text)
 	if err == nil {
 		err = claims.CheckIntrospected(token.IntrospectedCheck{
@@ -115,11 +115,11 @@ func (p *provider) introspect(ctx context.Context, text string, now time.Time) (
 	if err != nil {
 		return nil, tokenError(err)
 	}
-	return p.heard(ctx, claims, now.Add(p.API.IntrospectEvery))
+	return p.statement(ctx, claims, now.Add(p.API.IntrospectEvery))
 }
 
-// hear takes over what the provider says now. That nothing can be known leaves e as it is: its time runs out.
-func (e *verified) hear(says *said, err error) error {
+// update takes over what the provider says now. That nothing can be known leaves e as it is: its time runs out.
+func (e *verified) update(says *statement, err error) error {
 	switch {
 	case err == nil && says.id.ID == e.says.Load().id.ID:
 		e.says.Store(says)

@@ -11,14 +11,14 @@ import (
 
 // A standing is whom a token proves, with what is known here of that person. It is immutable.
 type standing struct {
-	says *said
-	here *here
-	id   *auth.Identity
+	says  *statement
+	local *local
+	id    *auth.Identity
 }
 
-// here is what the database knows of somebody, as of a number of changes. It is immutable. Who has never been here is like who
+// local is what the database knows of somebody, as of a number of changes. It is immutable. Who has never been here is like who
 // has changed nothing.
-type here struct {
+type local struct {
 	tick     uint64
 	disabled bool
 	user     auth.User // as far as it was changed here
@@ -40,7 +40,7 @@ func (s *bearers) current(ctx context.Context, e *verified) (*auth.Identity, err
 		}
 	}
 	state := e.state.Load()
-	if state.here.disabled {
+	if state.local.disabled {
 		return nil, auth.ErrForbidden
 	}
 	return state.id, nil
@@ -49,11 +49,11 @@ func (s *bearers) current(ctx context.Context, e *verified) (*auth.Identity, err
 // known tells whether what is in memory of whom e proves is still so.
 func (e *verified) known(tick uint64) bool {
 	state := e.state.Load()
-	return state != nil && state.here.tick == tick && state.says == e.says.Load()
+	return state != nil && state.local.tick == tick && state.says == e.says.Load()
 }
 
 // person is what whom a token proves is stored under; empty for a client, which is nobody.
-func (e *verified) person(says *said) string {
+func (e *verified) person(says *statement) string {
 	if says.subject == "" {
 		return ""
 	}
@@ -62,8 +62,8 @@ func (e *verified) person(says *said) string {
 
 // look finds out about whom tokens prove: people of whom nothing is known since the last change are asked about together.
 func (s *bearers) look(ctx context.Context, tick uint64, list ...*verified) error {
-	people := map[string]*here{"": {tick: tick}}
-	says := make([]*said, len(list)) // it may change meanwhile
+	people := map[string]*local{"": {tick: tick}}
+	says := make([]*statement, len(list)) // it may change meanwhile
 	var unknown []string
 	for i, e := range list {
 		says[i] = e.says.Load()
@@ -75,7 +75,7 @@ func (s *bearers) look(ctx context.Context, tick uint64, list ...*verified) erro
 			people[key] = known
 			continue
 		}
-		people[key] = &here{tick: tick}
+		people[key] = &local{tick: tick}
 		unknown = append(unknown, key)
 	}
 	if len(unknown) > 0 {
@@ -85,13 +85,13 @@ func (s *bearers) look(ctx context.Context, tick uint64, list ...*verified) erro
 		}
 		for _, key := range unknown {
 			if a := accounts[key]; a != nil {
-				people[key] = &here{tick: tick, disabled: a.Disabled, user: changedHere(a)}
+				people[key] = &local{tick: tick, disabled: a.Disabled, user: changedHere(a)}
 			}
 			s.people.put(key, people[key])
 		}
 	}
 	for i, e := range list {
-		e.stand(says[i], people[e.person(says[i])])
+		e.setStanding(says[i], people[e.person(says[i])])
 	}
 	return nil
 }
@@ -102,11 +102,11 @@ func (s *bearers) accounts(ctx context.Context, keys []string) (map[string]*stor
 	return s.b.store.AccountsByKey(ctx, sessionRealm, keys)
 }
 
-// stand keeps what is known here. The identity stays the same where nothing about it has changed: who watches need not decide
+// setStanding keeps what is known here. The identity stays the same where nothing about it has changed: who watches need not decide
 // again.
-func (e *verified) stand(says *said, now *here) {
+func (e *verified) setStanding(says *statement, now *local) {
 	before := e.state.Load()
-	if before != nil && before.says == says && before.here.user == now.user {
+	if before != nil && before.says == says && before.local.user == now.user {
 		e.state.Store(&standing{says, now, before.id})
 		return
 	}

@@ -23,14 +23,14 @@ type verified struct {
 	provider *provider
 	text     string // of one that is introspected, to ask again; else empty
 
-	says  atomic.Pointer[said]
+	says  atomic.Pointer[statement]
 	state atomic.Pointer[standing] // nil: the database hasn't been asked yet
 	ended atomic.Bool
 	topic watch.Topic
 }
 
-// said is what a token says, as of the last time that it was verified or its provider was asked. It is immutable.
-type said struct {
+// A statement is what a token says, as of the last time that it was verified or its provider was asked. It is immutable.
+type statement struct {
 	id      auth.Identity // without a Session
 	subject string        // of a person; empty: a client's own
 	binding token.Claims  // the token's cnf; nil: bound to nothing
@@ -38,13 +38,13 @@ type said struct {
 	until   int64         // Unix seconds: when it has to be looked at again
 }
 
-// heard makes of a good token's claims whom it proves.
-func (p *provider) heard(ctx context.Context, claims token.Claims, until time.Time) (*said, error) {
+// statement is what a good token says by its claims. It has to be looked at again at until.
+func (p *provider) statement(ctx context.Context, claims token.Claims, until time.Time) (*statement, error) {
 	id, err := p.Mapping.identity(ctx, p.Issuer, Claims(claims))
 	if err != nil {
 		return nil, tokenError(err)
 	}
-	s := &said{id: *id, until: until.Unix()}
+	s := &statement{id: *id, until: until.Unix()}
 	s.subject, _ = claims.Text("sub")
 	for _, name := range []string{"client_id", "azp"} {
 		if client, _ := claims.Text(name); client != "" && client == s.subject {
@@ -62,9 +62,9 @@ func (p *provider) heard(ctx context.Context, claims token.Claims, until time.Ti
 	return s, nil
 }
 
-func (s *said) over(now int64) bool { return s.expires != 0 && now >= s.expires }
+func (s *statement) over(now int64) bool { return s.expires != 0 && now >= s.expires }
 
-func (s *bearers) newVerified(p *provider, text string, says *said) *verified {
+func (s *bearers) newVerified(p *provider, text string, says *statement) *verified {
 	e := &verified{bearers: s, provider: p, text: text}
 	e.says.Store(says)
 	return e
@@ -86,7 +86,7 @@ func (e *verified) Current() (*auth.Identity, error) {
 		return nil, http.ErrServerClosed
 	case state == nil, !e.bearers.fresh(), e.overdue(now):
 		return nil, auth.ErrUnavailable
-	case state.here.disabled:
+	case state.local.disabled:
 		return nil, auth.ErrSessionEnded
 	}
 	return state.id, nil
