@@ -1,6 +1,7 @@
 package oidcauth_test
 
 import (
+	"context"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
@@ -10,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -400,10 +402,15 @@ func TestWhomATokenProves(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(other.Close)
+	var mapped atomic.Value // the ID that Mapping.Func has seen last
 	s := apiStand(t, func(pl *plan) {
 		p := otherProvider(other.Issuer())
 		p.API = &oidcauth.API{Audience: audience}
 		pl.providers = append(pl.providers, p)
+		pl.provider.Mapping.Func = func(_ context.Context, _ oidcauth.Claims, id *auth.Identity) error {
+			mapped.Store(id.ID)
+			return nil
+		}
 	})
 	idOf := func(token string) string {
 		var who struct{ ID, Username string }
@@ -424,6 +431,10 @@ func TestWhomATokenProves(t *testing.T) {
 	} {
 		if got, want := idOf(token), "oidc-client:"+s.op.Issuer()+"#"+clientID; got != want || got == named {
 			t.Errorf("%s: got %q, want %q", name, got, want)
+		}
+		// Else the application would grant it what it grants to that person.
+		if got, want := mapped.Load(), "oidc-client:"+s.op.Issuer()+"#"+clientID; got != want {
+			t.Errorf("%s: Func was asked about %q, want %q", name, got, want)
 		}
 	}
 	if got, want := idOf(other.AccessToken(oidctest.Grant{Sub: "alice", Audience: audience})), "oidc:"+other.Issuer()+"#alice"; got != want || got == person {

@@ -160,7 +160,7 @@ func (b *backend) finish(w http.ResponseWriter, r *http.Request, p *provider, f 
 		return b.finishLink(ctx, w, r, p, f, proof)
 	}
 	// Who may not sign in by this provider may not do so as a local user either.
-	id, err := p.Mapping.identity(ctx, p.Issuer, proof.claims)
+	id, err := p.Mapping.identity(ctx, identityID(p.Issuer, proof.subject), proof.claims)
 	if err != nil {
 		return providerError(err)
 	}

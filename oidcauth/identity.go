@@ -40,8 +40,12 @@ func storedOf(id *auth.Identity) (string, error) {
 }
 
 // identityID is who somebody is to the application: the provider and its name for the person, which together are never given
-// to anybody else (OpenID Connect Core 5.7).
+// to anybody else (OpenID Connect Core 5.7), as is true of no other claim. An issuer has no "#" (section 2), so no two are equal.
 func identityID(issuer, subject string) string { return "oidc:" + issuer + "#" + subject }
+
+// clientIdentityID is that of a client which acts for itself: it is nobody, and must never be taken for a person of that name
+// (RFC 9068 section 5).
+func clientIdentityID(issuer, client string) string { return "oidc-client:" + issuer + "#" + client }
 
 // personKey is what a person is stored under.
 func personKey(issuer, subject string) string { return issuer + "#" + subject }

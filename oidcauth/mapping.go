@@ -54,10 +54,10 @@ type Mapping struct {
 	EmailVerifiedText bool
 
 	// Func does the rest. It gets the claims, and the identity that the fields above make of them, and may change all of it
-	// but ID; Explicit, Expires and Session are not used. An error that is [auth.ErrForbidden] refuses the user; any other
-	// is a fault: the user doesn't get in now. ctx ends after ten seconds. It may be called concurrently, and again for the
-	// same user: at a login, a refresh, and for an API client's token. It must keep neither claims nor identity. Nil: nothing
-	// more.
+	// but ID, which begins with "oidc-client:" for a client that acts for itself; Explicit, Expires and Session are not used.
+	// An error that is [auth.ErrForbidden] refuses the user; any other is a fault: the user doesn't get in now. ctx ends after
+	// ten seconds. It may be called concurrently, and again for the same user: at a login, a refresh, and for an API client's
+	// token. It must keep neither claims nor identity. Nil: nothing more.
 	//
 	// It can grant anything, [auth.Identity.Unrestricted] included, on the strength of what users may be able to set
 	// themselves at the provider: look at claims that they can't, and never at an e-mail address that isn't verified.
@@ -125,38 +125,28 @@ func (m *Mapping) clone() Mapping {
 	return c
 }
 
-// identity is who the provider says it is, with what that is worth here. issuer is the provider's own, which has vouched
-// for the claims. [auth.ErrForbidden]: the user may not come in here. Any other error is a fault of the provider or of Func.
-func (m *Mapping) identity(ctx context.Context, issuer string, c Claims) (*auth.Identity, error) {
-	id, err := m.identify(issuer, c)
-	if err != nil {
-		return nil, err
-	}
-	groups := m.groups(c)
-	if err := m.allow(c, groups); err != nil {
-		return nil, err
-	}
-	if id.Permissions, err = m.permissions(c); err != nil {
-		return nil, err
-	}
-	id.Roles = m.roles(groups)
-	if m.Func == nil {
-		return id, nil
-	}
-	return m.rest(ctx, c, id)
-}
-
-// identify gives the user without anything granted. ID is the only key: (issuer, subject) is never given to anybody else
-// (OpenID Connect Core section 5.7), which is true of no other claim. An issuer has no "#" (section 2), so no two are equal.
-func (m *Mapping) identify(issuer string, c Claims) (*auth.Identity, error) {
+// identity is what the claims that a provider has vouched for are worth here. id is whom they are about: their subject at
+// that provider, as a person or as a client. [auth.ErrForbidden]: who may not come in here. Any other error is a fault of the
+// provider or of Func.
+func (m *Mapping) identity(ctx context.Context, id string, c Claims) (*auth.Identity, error) {
 	subject, ok := c["sub"].(string)
 	if !ok || !soundSubject(subject) {
 		return nil, errors.New("oidcauth: the provider gives no sound subject")
 	}
-	if issuer == "" || strings.Contains(issuer, "#") {
-		return nil, fmt.Errorf("oidcauth: issuer %q", issuer) // unreachable: it comes from the configuration
+	who := &auth.Identity{ID: id, User: m.user(c, subject)}
+	var err error
+	groups := m.groups(c)
+	if err := m.allow(c, groups); err != nil {
+		return nil, err
 	}
-	return &auth.Identity{ID: identityID(issuer, subject), User: m.user(c, subject)}, nil
+	if who.Permissions, err = m.permissions(c); err != nil {
+		return nil, err
+	}
+	who.Roles = m.roles(groups)
+	if m.Func == nil {
+		return who, nil
+	}
+	return m.rest(ctx, c, who)
 }
 
 func soundSubject(subject string) bool {

@@ -11,7 +11,8 @@ func (m *Mapping) Check() error   { return m.check() }
 func (m *Mapping) Clone() Mapping { return m.clone() }
 
 func (m *Mapping) Identity(ctx context.Context, issuer string, c Claims) (*auth.Identity, error) {
-	return m.identity(ctx, issuer, c)
+	subject, _ := c.Text("sub")
+	return m.identity(ctx, identityID(issuer, subject), c)
 }
 
 func (m *Mapping) Email(c Claims) (address string, verified bool) { return m.email(c) }

@@ -88,7 +88,7 @@ func (f *refresher) renew(ctx context.Context, l *lease) error {
 	if err != nil {
 		return err
 	}
-	id, err := p.Mapping.identity(ctx, p.Issuer, claims)
+	id, err := p.Mapping.identity(ctx, identityID(p.Issuer, l.session.Subject), claims)
 	if err != nil {
 		return err
 	}

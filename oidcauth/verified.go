@@ -40,18 +40,18 @@ type statement struct {
 
 // statement is what a good token says by its claims. It has to be looked at again at until.
 func (p *provider) statement(ctx context.Context, claims token.Claims, until time.Time) (*statement, error) {
-	id, err := p.Mapping.identity(ctx, p.Issuer, Claims(claims))
+	subject, _ := claims.Text("sub")
+	who := identityID(p.Issuer, subject)
+	for _, name := range []string{"client_id", "azp"} {
+		if client, _ := claims.Text(name); client != "" && client == subject {
+			who, subject = clientIdentityID(p.Issuer, client), ""
+		}
+	}
+	id, err := p.Mapping.identity(ctx, who, Claims(claims))
 	if err != nil {
 		return nil, tokenError(err)
 	}
-	s := &statement{id: *id, until: until.Unix()}
-	s.subject, _ = claims.Text("sub")
-	for _, name := range []string{"client_id", "azp"} {
-		if client, _ := claims.Text(name); client != "" && client == s.subject {
-			// RFC 9068 section 5: a client that acts for itself is nobody, and must never be taken for a person of that name.
-			s.id.ID, s.subject = "oidc-client:"+p.Issuer+"#"+client, ""
-		}
-	}
+	s := &statement{id: *id, subject: subject, until: until.Unix()}
 	if cnf, ok := claims["cnf"]; ok {
 		s.binding = token.Claims{"cnf": cnf}
 	}
