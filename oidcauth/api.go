@@ -12,8 +12,8 @@ import (
 // What it holds is what [Provider.Mapping] makes of its claims.
 //
 // Whom it proves is the provider's person, also where that is linked to a local account, or the client that it was made for: then
-// the ID begins with "oidc-client:". It counts until its "exp", without the minute that other times may differ by, and so does what
-// it has opened. [People.SetDisabled] ends it here.
+// the ID begins with "oidc-client:". It counts until its "exp" to the second, though clocks may differ by a minute elsewhere, and
+// so does what it has opened. [People.SetDisabled] ends it here.
 //
 // A key that the provider takes back counts for 20 minutes at most: keys are kept for 15, and what a signature has proved for 5.
 // While the provider can't be reached, keys are kept for a day.
@@ -25,8 +25,8 @@ type API struct {
 	// Algorithms are those that access tokens may be signed with, as [Provider.Algorithms]. Nil: RS256.
 	Algorithms []string
 	// SkipType takes tokens whose header doesn't say "at+jwt", as some providers send them; they need neither "jti" nor
-	// "client_id" then. Danger: other tokens that the provider signs for Audience are then access tokens, too. What
-	// can be told for an ID token or a logout token is refused still.
+	// "client_id" then. Danger: other tokens that the provider signs for Audience are then access tokens, too, but for those
+	// that look like an ID token or a logout token.
 	SkipType bool
 	// Introspect has the provider asked about tokens that are no JSON Web Token, and about all of its tokens where there is no
 	// Audience (RFC 7662), with this server's client authentication. The audience of the answer must be Audience, or the
@@ -41,8 +41,8 @@ type API struct {
 	// whom a token is meant for (RFC 7662 section 4).
 	SkipAudience bool
 	// IntrospectEvery is how long an answer counts, and so how long a token that was revoked at the provider goes on
-	// counting here. 0: a minute. At least a second. Open sockets are asked for again as often, a little ahead of it; without an
-	// answer for longer, they end after [auth.Config.OutageGrace].
+	// counting here. 0: a minute. At least a second. Tokens that have a socket or stream open are asked about again a little
+	// ahead of it; where no answer comes, what they have open ends after [auth.Config.OutageGrace].
 	IntrospectEvery time.Duration
 	// RequireBinding refuses tokens that are bound to no key, neither by DPoP nor by a certificate (RFC 8705): a stolen one
 	// is then worth nothing. Bound ones are refused without their proof in any case. A certificate counts on a TLS connection

@@ -30,18 +30,21 @@ type Config struct {
 	// token is asked for or kept, so what a provider says of somebody counts until the next login.
 	RefreshKeys [][]byte
 	// Accounts are local accounts that people may sign in to by a provider: the Links of a userauth over the same database, in
-	// a chain with this one. What a provider grants by Mapping means nothing there; that it lets somebody in at all does. Nil:
-	// there are none, and whoever signs in here is never a local user, whatever name or e-mail address the provider tells.
+	// a chain with this one. Of Mapping only what lets people in at all counts for them (AllowGroups, AllowDomains, a refusal
+	// by Func): their permissions are the account's own. Nil: there are none, and whoever signs in here is never a local user,
+	// whatever name or e-mail address the provider tells.
 	Accounts Accounts
 	// LinkVerifiedEmail gives the username of the local account that belongs to an e-mail address, "" for none. Who signs in
 	// with this address, verified by the provider (email_verified is true), is then that account's user, and stays so.
 	// Danger: every provider here can sign in as any user whose address it claims to have verified, but for those who hold
-	// admin:read or admin:write: they are refused until they have linked that sign-in themselves. Nil: accounts are linked by
-	// their users only, at /link/{provider}.
+	// admin:read or admin:write: they are refused until they have linked that sign-in themselves. It may be called concurrently,
+	// and again for the same address until that is linked. "" is an answer, not a fault: who gets it signs in as a person of
+	// the provider. Nil: accounts are linked by their users only, at /link/{provider}.
 	LinkVerifiedEmail func(provider, email string) (username string)
-	// HTTPClient reaches the providers: its Transport is used, for a private certificate authority or a proxy, and its
-	// Timeout, which is of one call, 10 seconds where it is zero. It follows no redirect and keeps no cookie. Nil: one with
-	// the system's authorities.
+	// HTTPClient reaches the providers. Of it only two fields count: Transport, for a private certificate authority or a proxy,
+	// and Timeout, which is of one call; 0: 10 seconds. No redirect is followed and no cookie kept. Nil, or without a Transport:
+	// the system's authorities and the environment's proxy. Danger: only that transport refuses names that lead to link-local
+	// addresses, where clouds serve a machine's own credentials.
 	HTTPClient *http.Client
 	// Idle ends a session that long after its last request. An open socket alone is no request. 0: 7 days. At least 5
 	// minutes.
@@ -50,14 +53,14 @@ type Config struct {
 	Lifetime time.Duration
 	// ForgetOnClose makes browsers forget the login when they are closed. False: they keep it for Lifetime.
 	ForgetOnClose bool
-	// Wake has changes that other processes made read at once, for each value received; see userauth. Nil: four times a
-	// second.
+	// Wake has changes that other processes made read at once, for each value received. Nil: they are read four times a
+	// second, which goes on beside it. See the field of this name in userauth's Config.
 	Wake <-chan struct{}
 	// SessionsPerUser is how many sessions a user can have; beyond it the longest unused ends. 0: 100.
 	SessionsPerUser int
 	// CacheSessions is how many sessions are kept in memory, at about 120 bytes each. 0: 100,000.
 	CacheSessions int
-	// CacheTokens is how many verified API tokens are kept in memory, at about 2 KB each. 0: 10,000.
+	// CacheTokens is how many verified access tokens are kept in memory, at about 2 KB each. 0: 10,000.
 	CacheTokens int
 	// CookieName is for two servers on one https host. Empty: "ostiary-oidc".
 	CookieName string

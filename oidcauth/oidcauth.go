@@ -195,8 +195,8 @@ func (b *backend) open(ctx context.Context, cfg Config) (err error) {
 	return nil
 }
 
-// Routes serves the backend's pages: login, the way back from the provider, and logout from both sides. Mount it at
-// Config.Auth.MountPath.
+// Routes serves the backend's pages: login, the way back from the provider, logout from both sides and, with Config.Accounts,
+// the link of a local account. Mount it at Config.Auth.MountPath.
 func (a *Auth) Routes() http.Handler { return a.handler }
 
 // Close ends the goroutines and what is open: sockets close with code 1001, later requests are answered with 503. The

@@ -10,14 +10,14 @@ import (
 	"github.com/ostiary/auth/internal/store"
 )
 
-// ErrNotFound is what [People] answers for who isn't known here.
+// ErrNotFound is what [People] answers for an ID that no configured provider can have.
 var ErrNotFound = errors.New("oidcauth: not found")
 
 // People manages those whom the providers vouch for, as far as that is decided here: for admin commands and an application's
 // own admin pages. It asks nobody whether the caller may: that is for the guard in front of it.
 //
 // A person is named by [auth.Identity.ID], "oidc:<issuer>#<subject>", as handlers and [auth.Event] have it. An ID that no
-// configured provider can have is [ErrNotFound]; an error that isn't wraps [auth.ErrUnavailable], and nothing may have changed
+// configured provider can have is [ErrNotFound]; any other error wraps [auth.ErrUnavailable], and nothing may have changed
 // then. What a change ends, ends here at once and on every other instance within a second. All methods may be called
 // concurrently.
 type People struct{ b *backend }

@@ -20,7 +20,7 @@ import (
 // … + "/logged-out", the back-channel logout URI … + "/backchannel-logout/" + Name and the front-channel one
 // … + "/frontchannel-logout/" + Name.
 type Provider struct {
-	// Name is the provider's in paths: lower-case letters, digits and "-". Title is what people see. Empty: Name.
+	// Name is the provider's in paths: 1 to 32 lower-case letters, digits and "-". Title is what people see. Empty: Name.
 	Name, Title string
 	// Issuer is the provider's identifier, compared byte by byte with what the provider says of itself. It must be https,
 	// but on loopback.
@@ -30,8 +30,9 @@ type Provider struct {
 	// ClientAuth is how this server proves itself to the provider. 0: by Key where there is one, else by secret in the
 	// Authorization header, else not at all.
 	ClientAuth ClientAuth
-	// Key signs this server's assertions (private_key_jwt, RFC 7523): RSA of at least 2048 bits (RS256), P-256 (ES256) or
-	// Ed25519 (EdDSA). KeyID is its "kid" at the provider.
+	// Key signs this server's assertions (private_key_jwt, RFC 7523): RSA of at least 2048 bits (RS256), P-256 (ES256), P-384
+	// (ES384), P-521 (ES512) or Ed25519 (EdDSA). It must be safe for concurrent use. Nil: none is needed. KeyID is its "kid" at
+	// the provider. Empty: none is sent.
 	Key   crypto.Signer
 	KeyID string
 	// AssertionAudience is the "aud" of these assertions, for a provider that wants the address of its token endpoint there.
@@ -56,8 +57,8 @@ type Provider struct {
 	// before they give a refresh token (see SkipOfflineAccess), else none. "none" asks only whether the browser is logged in
 	// there; who isn't gets a page that says so.
 	Prompt string
-	// MaxAge is how long ago the person may have proved who it is, in whole seconds; the provider asks again after that, and an
-	// ID token that doesn't say when is refused. 0: as the provider likes.
+	// MaxAge is how long ago the person may have signed in at the provider, in whole seconds. After that the provider asks
+	// again; an ID token of an older sign-in, or one that doesn't say when it was, is refused. 0: as the provider likes.
 	MaxAge time.Duration
 	// ACRValues are the classes of authentication that count (OpenID Connect Core 3.1.2.1): an ID token with none of them is
 	// refused. Nil: any.

@@ -210,7 +210,7 @@ func linkFailure(doing string, err error) error {
 		}
 	}
 	if errors.Is(err, auth.ErrSessionEnded) || errors.Is(err, store.ErrNotFound) { // just now
-		return fmt.Errorf("userauth: %s: %w", doing, auth.ErrNoCredentials)
+		return fmt.Errorf("userauth: %s: %w: %v", doing, auth.ErrNoCredentials, err) // %v: the cause is no outcome of its own
 	}
 	if errors.Is(err, store.ErrInvalid) { // an identifier that no provider may have
 		return fmt.Errorf("userauth: %s: %w: %w", doing, auth.ErrForbidden, err)

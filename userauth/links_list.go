@@ -15,7 +15,7 @@ import (
 
 // Link is a sign-in at a provider that an account is linked to.
 type Link struct {
-	ID      string    `json:"id"` // in the routes
+	ID      string    `json:"id"` // its name in the routes
 	Issuer  string    `json:"issuer"`
 	Subject string    `json:"subject"`
 	Linked  time.Time `json:"linked,omitzero"` // zero: what is stored of it can't be read
