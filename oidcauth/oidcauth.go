@@ -89,9 +89,7 @@ func build(ctx context.Context, cfg Config) (a *Auth, err error) {
 		return nil, fmt.Errorf("Config: Auth: %w", err)
 	}
 	b.auth = a.Auth
-	if a.handler, err = b.routes(); err != nil {
-		return nil, fmt.Errorf("Config: %w", err)
-	}
+	a.handler = b.routes()
 	if err := b.open(ctx, cfg); err != nil {
 		return nil, err
 	}

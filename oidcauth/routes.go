@@ -1,25 +1,15 @@
 package oidcauth
 
 import (
-	"fmt"
 	"net/http"
-	"net/url"
 
 	"github.com/ostiary/auth"
 	"github.com/ostiary/auth/internal/page"
+	"github.com/ostiary/auth/internal/returnpath"
 )
 
 // routes are the pages, below the mount path.
-func (b *backend) routes() (http.Handler, error) {
-	// Requests are matched by their decoded paths.
-	base, err := url.PathUnescape(string(b.mount))
-	if err != nil {
-		return nil, fmt.Errorf("Auth: PublicURL: %w", err)
-	}
-	mountPath, err := url.PathUnescape(b.mountPath)
-	if err != nil {
-		return nil, fmt.Errorf("Auth: MountPath: %w", err)
-	}
+func (b *backend) routes() http.Handler {
 	table := page.Routes{
 		"/login":                          {http.MethodGet: b.startLogin, http.MethodPost: b.startLogin},
 		"/login/{provider}":               {http.MethodGet: b.startLoginAt, http.MethodPost: b.startLoginAt},
@@ -34,11 +24,11 @@ func (b *backend) routes() (http.Handler, error) {
 		with := func(serve http.HandlerFunc) http.HandlerFunc { return auth.OptionalUser(b.auth)(serve).ServeHTTP }
 		table["/link/{provider}"] = map[string]http.HandlerFunc{http.MethodGet: with(b.showLink), http.MethodPost: with(b.postLink)}
 	}
-	pages := table.At(base, mountPath)
+	pages := table.At(b.mount.Decoded(), returnpath.Mount(b.mountPath).Decoded())
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Add("Vary", "Cookie")
 		pages.ServeHTTP(w, r)
-	}), nil
+	})
 }
 
 // path is that of a page for links and redirects.

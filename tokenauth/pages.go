@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"net/http"
-	"net/url"
 	"strconv"
 
 	"github.com/ostiary/auth"
@@ -21,24 +20,15 @@ import (
 const maxBody = 16 << 10
 
 // Routes serves the login page and logout: GET and POST /login, POST /logout, below the mount path.
-func (b *backend) routes() (http.Handler, error) {
-	// Requests are matched by their decoded paths.
-	base, err := url.PathUnescape(string(b.mount))
-	if err != nil {
-		return nil, fmt.Errorf("Auth: PublicURL: %w", err)
-	}
-	mountPath, err := url.PathUnescape(b.mountPath)
-	if err != nil {
-		return nil, fmt.Errorf("Auth: MountPath: %w", err)
-	}
+func (b *backend) routes() http.Handler {
 	pages := page.Routes{
 		"/login":  {http.MethodGet: b.showLogin, http.MethodPost: b.postLogin},
 		"/logout": {http.MethodPost: b.postLogout},
-	}.At(base, mountPath)
+	}.At(b.mount.Decoded(), returnpath.Mount(b.mountPath).Decoded())
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Add("Vary", "Cookie")
 		pages.ServeHTTP(w, r)
-	}), nil
+	})
 }
 
 func (b *backend) loginPath() string  { return b.mount.Join(b.mountPath + "/login") }

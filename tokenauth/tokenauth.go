@@ -70,9 +70,7 @@ func build(ctx context.Context, cfg Config) (*Auth, error) {
 		return nil, err
 	}
 	a := &Auth{backend: b}
-	if a.handler, err = b.routes(); err != nil {
-		return nil, err
-	}
+	a.handler = b.routes()
 	var warning string
 	switch cfg.Mode {
 	case TokenMode:

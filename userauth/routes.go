@@ -2,28 +2,19 @@ package userauth
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 
 	"github.com/ostiary/auth"
 	"github.com/ostiary/auth/internal/page"
+	"github.com/ostiary/auth/internal/returnpath"
 	"github.com/ostiary/auth/internal/session"
 	"github.com/ostiary/auth/internal/store"
 )
 
 // routes are the pages and the API, below the mount path. What a browser can't send from a form without JavaScript has a
 // POST route of its own beside the API's.
-func (b *backend) routes() (http.Handler, error) {
-	// Requests are matched by their decoded paths.
-	base, err := url.PathUnescape(string(b.mount))
-	if err != nil {
-		return nil, fmt.Errorf("Auth: PublicURL: %w", err)
-	}
-	mountPath, err := url.PathUnescape(b.mountPath)
-	if err != nil {
-		return nil, fmt.Errorf("Auth: MountPath: %w", err)
-	}
+func (b *backend) routes() http.Handler {
 	own, tokens, ofUser := b.ownAccount, b.ownTokens, b.adminTokens
 	reads := func(serve func(http.ResponseWriter, *http.Request, admin)) http.HandlerFunc {
 		return b.admins(adminReads, serve)
@@ -66,11 +57,11 @@ func (b *backend) routes() (http.Handler, error) {
 		"/invitations":                      {http.MethodGet: reads(b.getInvitations), http.MethodPost: writes(b.postInvitation)},
 		"/invitations/{id}":                 {http.MethodDelete: writes(b.deleteInvitation)},
 		"/invitations/{id}/delete":          {http.MethodPost: writes(b.deleteInvitation)},
-	}.At(base, mountPath)
+	}.At(b.mount.Decoded(), returnpath.Mount(b.mountPath).Decoded())
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Add("Vary", "Cookie")
 		pages.ServeHTTP(w, r)
-	}), nil
+	})
 }
 
 // path is that of a page for links and redirects.

@@ -57,6 +57,15 @@ func checkMount(p string) error {
 	return nil
 }
 
+// Decoded returns the mount point as servers have it in [url.URL.Path]: "/a@b" for "/a%40b".
+func (m Mount) Decoded() string {
+	path, err := url.PathUnescape(string(m))
+	if err != nil {
+		return string(m) // unreachable: ParseMount has looked at it. As it stands no request's path equals it
+	}
+	return path
+}
+
 // Root returns the mount point as a path to go to: with a trailing slash, "/" for the root.
 func (m Mount) Root() string { return string(m) + "/" }
 

@@ -79,3 +79,16 @@ func TestJoinStaysUnderTheMountPoint(t *testing.T) {
 		}
 	}
 }
+
+func TestDecodedIsWhatRequestsHave(t *testing.T) {
+	t.Parallel()
+	for escaped, want := range map[string]string{"": "", "/": "", "/app/": "/app", "/a%40b": "/a@b", "/%C3%A9/x": "/é/x"} {
+		mount, err := returnpath.ParseMount(escaped)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := mount.Decoded(); got != want {
+			t.Errorf("%q: got %q, want %q", escaped, got, want)
+		}
+	}
+}
