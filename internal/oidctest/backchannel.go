@@ -30,8 +30,12 @@ func (p *Provider) Logout(ctx context.Context, sub string) []Delivery {
 			p.current = ""
 		}
 	}
+	var all []string
+	for _, c := range p.clients {
+		all = append(all, c.ID)
+	}
 	p.mu.Unlock()
-	return p.tell(ctx, sub, "", nil)
+	return p.tell(ctx, sub, "", all)
 }
 
 // LogoutSession ends one session, and tells the clients in it that have a back-channel, with a token that names sub and sid. It
@@ -45,15 +49,8 @@ func (p *Provider) LogoutSession(ctx context.Context, sid string) []Delivery {
 	return p.tell(ctx, s.sub, sid, s.clients)
 }
 
-// tell sends logout tokens to the named clients, one after the other; nil: to all.
+// tell sends logout tokens to the named clients, one after the other.
 func (p *Provider) tell(ctx context.Context, sub, sid string, names []string) []Delivery {
-	p.mu.Lock()
-	if names == nil && sid == "" {
-		for _, c := range p.clients {
-			names = append(names, c.ID)
-		}
-	}
-	p.mu.Unlock()
 	var deliveries []Delivery
 	for _, name := range names {
 		if c, ok := p.client(name); ok && c.BackchannelLogoutURI != "" {

@@ -151,8 +151,11 @@ func fapiPlan() []Behaviour {
 	return []Behaviour{
 		{Name: fapi + "happy-path", Does: "takes pushed requests only", Stage: Login, Want: Accept,
 			Register: func(c *Client) { c.RequirePAR = true }},
-		discovered(fapi+"discovery-issuer-mismatch", "the metadata's issuer has a slash at its end", "issuer",
-			"https://stranger.example/"),
+		{Name: fapi + "discovery-issuer-mismatch", Does: "the metadata's issuer has a slash more at its end", Stage: Login, Want: Refuse,
+			NotCalled: []string{"authorize", "par", "token", "userinfo"},
+			Hooks: func(p *Provider) Hooks {
+				return Hooks{OnDiscovery: func(metadata map[string]any) { metadata["issuer"] = p.issuer + "/" }}
+			}},
 		returned(fapi+"invalid-authorization-response-iss", "another iss in the callback",
 			func(q url.Values) { q.Set("iss", "https://stranger.example") }),
 		returned(fapi+"remove-authorization-response-iss", "no iss in the callback", func(q url.Values) { q.Del("iss") }),

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
 )
 
@@ -103,6 +102,15 @@ func (p *Provider) first() Client {
 	return p.clients[0]
 }
 
+// clientForm reads the form of a client's request, and who sends it.
+func (p *Provider) clientForm(w http.ResponseWriter, r *http.Request) (form url.Values, c Client, err error) {
+	if form, err = postForm(r); err != nil {
+		return nil, c, err
+	}
+	c, err = p.authenticate(w, r, form)
+	return form, c, err
+}
+
 // authenticate finds out which client sends r, whose form is given, in the way that the client has registered and in no
 // other (RFC 6749 §2.3, OpenID Connect Core §9).
 func (p *Provider) authenticate(w http.ResponseWriter, r *http.Request, form url.Values) (Client, error) {
@@ -191,8 +199,7 @@ func formDecode(s string) (string, bool) {
 // asserted verifies an assertion of private_key_jwt (RFC 7523 §3): made by the client about itself, for this provider, not
 // yet used and not for long.
 func (p *Provider) asserted(c Client, assertion string, r *http.Request) bool {
-	token, err := jwt.ParseSigned(assertion,
-		[]jose.SignatureAlgorithm{jose.RS256, jose.PS256, jose.ES256, jose.ES384, jose.EdDSA})
+	token, err := jwt.ParseSigned(assertion, joseAlgs())
 	if err != nil {
 		return false
 	}
@@ -215,8 +222,7 @@ func (p *Provider) asserted(c Client, assertion string, r *http.Request) bool {
 
 // unverifiedSubject is who an assertion says that it is from, in order to find the key that verifies it.
 func unverifiedSubject(assertion string) string {
-	token, err := jwt.ParseSigned(assertion,
-		[]jose.SignatureAlgorithm{jose.RS256, jose.PS256, jose.ES256, jose.ES384, jose.EdDSA})
+	token, err := jwt.ParseSigned(assertion, joseAlgs())
 	if err != nil {
 		return ""
 	}

@@ -19,6 +19,14 @@ import (
 // Algs are the signature algorithms that the provider supports, and lists in its metadata.
 func Algs() []string { return []string{"RS256", "PS256", "ES256", "ES384", "EdDSA"} }
 
+// joseAlgs are Algs, for the library that verifies.
+func joseAlgs() (list []jose.SignatureAlgorithm) {
+	for _, alg := range Algs() {
+		list = append(list, jose.SignatureAlgorithm(alg))
+	}
+	return list
+}
+
 func supported(alg string) bool { return slices.Contains(Algs(), alg) }
 
 // A Key signs JWTs.

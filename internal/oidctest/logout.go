@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
 )
 
@@ -66,7 +65,7 @@ func (p *Provider) hinted(r *http.Request, params url.Values) (Client, session, 
 		s, _ := p.visitor(r)
 		return c, s, nil
 	}
-	token, err := jwt.ParseSigned(hint, []jose.SignatureAlgorithm{jose.RS256, jose.PS256, jose.ES256, jose.ES384, jose.EdDSA})
+	token, err := jwt.ParseSigned(hint, joseAlgs())
 	if err != nil {
 		return c, session{}, refuse("invalid_request", "id_token_hint: not an ID token")
 	}
@@ -113,11 +112,7 @@ func (p *Provider) end(r *http.Request, s session) {
 		return
 	}
 	p.forget(s.sid)
-	for _, id := range s.clients {
-		if c, ok := p.client(id); ok && c.BackchannelLogoutURI != "" {
-			p.deliver(r.Context(), c, s.sub, s.sid) // one that doesn't answer keeps nobody signed in here
-		}
-	}
+	p.tell(r.Context(), s.sub, s.sid, s.clients) // one that doesn't answer keeps nobody signed in here
 }
 
 // forget removes the session, and the current user with it.

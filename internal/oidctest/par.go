@@ -19,12 +19,7 @@ const requestURI = "urn:ietf:params:oauth:request_uri:"
 
 // par takes authorization requests ahead of the browser (RFC 9126). The client authenticates as it does for tokens.
 func (p *Provider) par(w http.ResponseWriter, r *http.Request) {
-	form, err := postForm(r)
-	if err != nil {
-		answerProblem(w, err)
-		return
-	}
-	c, err := p.authenticate(w, r, form)
+	form, c, err := p.clientForm(w, r)
 	if err != nil {
 		answerProblem(w, err)
 		return

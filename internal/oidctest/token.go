@@ -23,11 +23,8 @@ func (p *Provider) token(w http.ResponseWriter, r *http.Request) {
 }
 
 func (p *Provider) exchange(w http.ResponseWriter, r *http.Request) (resp map[string]any, c Client, err error) {
-	form, err := postForm(r)
+	form, c, err := p.clientForm(w, r)
 	if err != nil {
-		return nil, c, err
-	}
-	if c, err = p.authenticate(w, r, form); err != nil {
 		return nil, c, err
 	}
 	jkt, err := p.tokenProof(c, r)
