@@ -93,14 +93,14 @@ type Effects struct {
 
 // Challenger may be implemented by a [Backend] that can tell a refused caller how to get in.
 type Challenger interface {
-	// Challenge is called when the caller is refused with 401; err is why.
+	// Challenge is called when the caller is refused with 401; err is why. It is asked for LoginPath at other times, too.
 	Challenge(r *http.Request, err error) Challenge
 }
 
 // A Challenge is part of a 401.
 type Challenge struct {
 	WWWAuthenticate []string       // values of that header (RFC 9110 section 11.6.1)
-	LoginPath       string         // below the mount point ("/auth/login"); empty: no login page
+	LoginPath       string         // below the mount point ("/auth/login"); empty: no login page, and no POST MountPath/logout
 	SetCookies      []*http.Cookie // stale cookies to delete
 }
 

@@ -172,15 +172,8 @@ func LoginURL(ctx context.Context) string {
 // backend has no login.
 func LogoutURL(ctx context.Context) string {
 	b := boxFrom(ctx)
-	if b == nil || b.id == nil || b.member.challenger == nil {
+	if b == nil || b.id == nil {
 		return ""
 	}
-	if b.member.challenger.Challenge(&b.req, ErrNoCredentials).LoginPath == "" {
-		return ""
-	}
-	g := b.member.guard
-	if g == nil {
-		g = b.guard
-	}
-	return g.mount.Join(g.mountPath + "/logout")
+	return b.guard.logoutURL(&b.req, b.member)
 }

@@ -54,7 +54,7 @@ func (c caller) status() int {
 // refuse answers a caller who isn't admitted. It is the only place that redirects to the login page.
 func (g *guard) refuse(w http.ResponseWriter, r *http.Request, c caller) {
 	status := c.status()
-	login := "" // offered on the page
+	p := page.Problem{Status: status}
 	if status == http.StatusUnauthorized {
 		ch := g.challenge(r, c.member, c.err)
 		for _, cookie := range ch.SetCookies {
@@ -62,10 +62,10 @@ func (g *guard) refuse(w http.ResponseWriter, r *http.Request, c caller) {
 		}
 		// A wrong credential is 401 even for a navigation: a redirect would hide that it was refused.
 		if page.Navigation(r) {
-			login = g.loginURL(r, ch.LoginPath)
+			p.LoginURL = g.loginURL(r, ch.LoginPath)
 		}
-		if login != "" && c.unknown() && !c.socket {
-			returnpath.Redirect(w, login)
+		if p.LoginURL != "" && c.unknown() && !c.socket {
+			returnpath.Redirect(w, p.LoginURL)
 			g.reportRefusal(r, c, status)
 			return
 		}
@@ -73,14 +73,19 @@ func (g *guard) refuse(w http.ResponseWriter, r *http.Request, c caller) {
 			w.Header()["Www-Authenticate"] = ch.WWWAuthenticate
 		}
 	}
-	g.deny(w, r, status, c.err, login)
+	// Whoever came with the wrong account gets out of it here. Where the origin was wrong, another account is no help; what was
+	// attached explicitly, no logout takes back.
+	if status == http.StatusForbidden && c.id != nil && !c.id.Explicit && !errors.Is(c.err, errOrigin) && page.WantsHTML(r) {
+		p.LogoutURL, p.User = g.logoutURL(r, c.member), c.id.User.named().DisplayName
+	}
+	g.deny(w, r, p, c.err)
 	g.reportRefusal(r, c, status)
 }
 
 // deny writes a denial. It says what happened in the words of the status alone: no permission, role or backend.
-func (g *guard) deny(w http.ResponseWriter, r *http.Request, status int, err error, login string) {
+func (g *guard) deny(w http.ResponseWriter, r *http.Request, p page.Problem, err error) {
 	page.Headers(w.Header())
-	switch status {
+	switch p.Status {
 	case http.StatusServiceUnavailable:
 		w.Header().Set("Retry-After", "1")
 	case http.StatusTooManyRequests:
@@ -89,13 +94,13 @@ func (g *guard) deny(w http.ResponseWriter, r *http.Request, status int, err err
 		}
 	}
 	if g.cfg.Deny == nil {
-		page.WriteProblem(w, r, page.Problem{Status: status, LoginURL: login})
+		page.WriteProblem(w, r, p)
 		return
 	}
-	d := &denial{ResponseWriter: w, status: status}
-	g.cfg.Deny(d, r, status, err)
+	d := &denial{ResponseWriter: w, status: p.Status}
+	g.cfg.Deny(d, r, p.Status, err)
 	if !d.written {
-		d.WriteHeader(status)
+		d.WriteHeader(p.Status)
 	}
 }
 
@@ -150,6 +155,18 @@ func (g *guard) challenge(r *http.Request, by *member, err error) Challenge {
 		}
 	}
 	return all
+}
+
+// logoutURL is the path that a form posts to in order to log out of m; empty where m has no login.
+func (g *guard) logoutURL(r *http.Request, m *member) string {
+	if m.challenger == nil || m.challenger.Challenge(r, ErrNoCredentials).LoginPath == "" {
+		return ""
+	}
+	own := m.guard
+	if own == nil {
+		own = g
+	}
+	return own.mount.Join(own.mountPath + "/logout")
 }
 
 // loginURL is the path of the login page with the way back to r; empty where there is no login page.

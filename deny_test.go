@@ -302,6 +302,64 @@ func TestDenialsTellNothing(t *testing.T) {
 }
 
 // A-30: what a backend gives as challenge goes out as it is, only with a 401.
+// TestSigningOutOfARefusal: a page that refuses somebody has a way to come as somebody else, where a logout helps.
+func TestSigningOutOfARefusal(t *testing.T) {
+	t.Parallel()
+	const button = `<form method="post" action="/base/auth/logout"><button type="submit">Sign out</button></form>`
+	cfg := auth.Config{PublicURL: "https://app.example/base"}
+	newChain := func(t *testing.T) auth.Auth { // Two's pages lie elsewhere, and One has none
+		sso := cfg
+		sso.MountPath = "/sso"
+		return guardNew(t, cfg, newChainPlugin(t, cfg, "One", ""), newChainPlugin(t, sso, "Two", "/sso/login"))
+	}
+	alone := func(id *auth.Identity, err error) func(t *testing.T) auth.Auth {
+		return func(t *testing.T) auth.Auth {
+			return guardNew(t, cfg, &guardLogin{Backend: &guardFixed{id: id, err: err}})
+		}
+	}
+	bob, robot := guardPerson("bob", ""), guardPerson("robot", "")
+	bob.User.DisplayName = `Bob <b>"B"</b>`
+	bob.Explicit, robot.Explicit = false, true
+	form := []string{"Accept", "text/html", "Sec-Fetch-Mode", "navigate", "Content-Type", "application/x-www-form-urlencoded"}
+	for _, c := range []struct {
+		name string
+		auth func(*testing.T) auth.Auth
+		r    *http.Request
+		want int
+		has  []string // nil: no form at all
+	}{
+		{"who came with the wrong account", alone(bob, nil), guardNavigation("/base/x"), 403,
+			[]string{button, "You are signed in as <bdi>Bob &lt;b&gt;&#34;B&#34;&lt;/b&gt;</bdi>.", `<meta name="referrer" content="same-origin">`}},
+		{"the backend's own logout, in a chain", newChain, guardNavigation("/base/x", "Two", "bob"), 403, []string{`action="/base/sso/logout"`}},
+		{"a backend without a login", newChain, guardNavigation("/base/x", "One", "bob"), 403, nil},
+		{"what was attached explicitly no logout takes back", alone(robot, nil), guardNavigation("/base/x"), 403, nil},
+		{"who isn't told who it is", alone(nil, auth.ErrForbidden), guardNavigation("/base/x"), 403, nil},
+		{"a form of this site", alone(bob, nil), guardRequest("POST", "/base/x", append(form, "Origin", "https://app.example")...), 403, []string{button}},
+		{"a form of another site", alone(bob, nil), guardRequest("POST", "/base/x", append(form, "Origin", "https://evil.example")...), 403, nil},
+		{"a stranger", alone(nil, auth.ErrInvalidCredentials), guardNavigation("/base/x"), 401, nil},
+		{"a program", alone(bob, nil), guardRequest("GET", "/base/x"), 403, nil},
+		{"a script", alone(bob, nil), guardRequest("GET", "/base/x", "Accept", "text/html", "Sec-Fetch-Mode", "cors"), 403, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			p := &guardProbe{}
+			a := c.auth(t)
+			body, err := io.ReadAll(p.ask(t, a.CurrentUser(auth.Permissions{"admin": {"write"}})(p), denyOnSite(c.r), c.want).Body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, part := range c.has {
+				if !strings.Contains(string(body), part) {
+					t.Errorf("no %s in %s", part, body)
+				}
+			}
+			if c.has == nil && strings.Contains(string(body), "<form") || strings.Contains(string(body), "Sign in<") && c.want == 403 {
+				t.Errorf("got %s", body)
+			}
+		})
+	}
+}
+
 func TestWWWAuthenticate(t *testing.T) {
 	t.Parallel()
 	a := guardNew(t, auth.Config{}, &guardLogin{Backend: guardPeople(), name: "app"})

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/coder/websocket"
+
+	"github.com/ostiary/auth/internal/page"
 )
 
 // serveSocket is the guard of a WebSocket route: as for any other, but that a refused handshake is answered in the
@@ -38,7 +40,7 @@ func (t *route) serveSocket(g *guard, w http.ResponseWriter, r *http.Request, c 
 	case err == nil && !handshake:
 		answerNoHandshake(g, w, r, bad)
 	case err == nil && !canHijack(w):
-		g.deny(w, r, http.StatusInternalServerError, errNoHijacker, "")
+		g.deny(w, r, page.Problem{Status: http.StatusInternalServerError}, errNoHijacker)
 		g.report(r, Event{Kind: EventFault, Status: http.StatusInternalServerError, Reason: errNoHijacker.Error()})
 	case err == nil:
 		if !g.effects(w, r, c) {
@@ -189,7 +191,7 @@ func answerNoHandshake(g *guard, w http.ResponseWriter, r *http.Request, status 
 	case http.StatusBadRequest:
 		w.Header().Set("Sec-WebSocket-Version", "13")
 	}
-	g.deny(w, r, status, errNoHandshake, "")
+	g.deny(w, r, page.Problem{Status: status}, errNoHandshake)
 }
 
 var errNoHandshake = errors.New("auth: no WebSocket handshake")

@@ -104,7 +104,7 @@ func TestPagesEscape(t *testing.T) {
 				Title: payload, Action: "/auth/login", Next: payload, Message: payload, Note: payload, Submit: payload,
 				Fields: []page.Field{{Name: "username", Label: payload, Value: payload}}, Links: []page.Link{{Text: payload, URL: payload}},
 			})
-			page.WriteProblem(w, navigation("GET"), page.Problem{Status: 400, Message: payload, LoginURL: payload})
+			page.WriteProblem(w, navigation("GET"), page.Problem{Status: 400, Message: payload, LoginURL: payload, LogoutURL: payload, User: payload})
 			body := w.Body.String()
 			for _, never := range []string{"<svg", "<script", "<b>", "49", `href="javascript:`, `action="javascript:`} {
 				if never == "49" && payload != `{{7*7}}` {

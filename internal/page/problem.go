@@ -19,6 +19,9 @@ type Problem struct {
 	Message string
 	// LoginURL is offered as a link on the page (not in JSON); empty: none.
 	LoginURL string
+	// LogoutURL is what a button on the page posts to, a path of this origin, and User who is told to be signed in beside it;
+	// neither is in JSON. Empty: no button.
+	LogoutURL, User string
 }
 
 // texts hold what is said where the caller says nothing. They name no permission, role or backend, since whoever is
