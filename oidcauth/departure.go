@@ -31,13 +31,13 @@ func (b *backend) leave(w http.ResponseWriter, r *http.Request, p *provider, i i
 	f := newFlow(p.Name, b.returnPath(i), b.now())
 	// Not where Prompt says so: the page that asked for the login would ask for it again, for ever.
 	f.Silent = i.silent
-	if target := b.departure(w, r, p, f, i.hint); target != "" {
+	if target := b.departure(w, r, p, f, i); target != "" {
 		returnpath.Leave(w, target)
 	}
 }
 
 // departure gives the browser f, and the address of the provider to go to with it; empty: it has answered.
-func (b *backend) departure(w http.ResponseWriter, r *http.Request, p *provider, f *flow, hint string) (target string) {
+func (b *backend) departure(w http.ResponseWriter, r *http.Request, p *provider, f *flow, i initiation) (target string) {
 	var l page.Login
 	if b.cantSignIn(r, &l) {
 		page.WriteLogin(w, r, http.StatusForbidden, l)
@@ -45,7 +45,7 @@ func (b *backend) departure(w http.ResponseWriter, r *http.Request, p *provider,
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), loginTimeout)
 	defer cancel()
-	target, err := p.op.AuthorizationURL(ctx, b.authorization(p, f, hint))
+	target, err := p.op.AuthorizationURL(ctx, b.authorization(p, f, i))
 	if err != nil {
 		b.unreachable(w, r, p, "beginning a login", err)
 		return ""
@@ -68,7 +68,7 @@ func prefetch(r *http.Request) bool {
 }
 
 // authorization are the parameters of an authorization request (OpenID Connect Core 3.1.2.1), beside the client's.
-func (b *backend) authorization(p *provider, f *flow, hint string) url.Values {
+func (b *backend) authorization(p *provider, f *flow, i initiation) url.Values {
 	scopes := append([]string{"openid"}, p.Scopes...)
 	prompt := p.Prompt
 	if b.refreshKeys != nil && !p.SkipOfflineAccess {
@@ -79,8 +79,11 @@ func (b *backend) authorization(p *provider, f *flow, hint string) url.Values {
 			prompt = "consent" // OpenID Connect Core section 11
 		}
 	}
-	if f.Silent {
+	switch {
+	case f.Silent:
 		prompt = "none"
+	case i.anew && (prompt == "" || prompt == "consent"): // the others ask already, and "none" stands alone
+		prompt = strings.TrimSpace("login " + prompt)
 	}
 	v := url.Values{
 		"redirect_uri":          {b.redirectURI(p)},
@@ -97,7 +100,7 @@ func (b *backend) authorization(p *provider, f *flow, hint string) url.Values {
 		"prompt":     prompt,
 		"acr_values": strings.Join(p.ACRValues, " "),
 		"ui_locales": strings.Join(p.UILocales, " "),
-		"login_hint": hint,
+		"login_hint": i.hint,
 	} {
 		if value != "" {
 			v.Set(name, value)

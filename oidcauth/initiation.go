@@ -19,7 +19,8 @@ const (
 // (OpenID Connect Core section 4).
 type initiation struct {
 	issuer, target, next, hint string
-	silent                     bool
+	silent                     bool // prompt=none: only if nothing need be asked
+	anew                       bool // prompt=login: whoever is logged in there may be the wrong one
 }
 
 // initiationOf reads the query, or the form of a POST. status is the answer to one that can't be taken.
@@ -43,8 +44,8 @@ func (b *backend) initiationOf(w http.ResponseWriter, r *http.Request) (i initia
 	if len(i.hint) > maxHint || !utf8.ValidString(i.hint) {
 		i.hint = "" // it is a hint
 	}
-	// Only "none", and not what the application has configured: a link mustn't choose a weaker login than that.
-	i.silent = values["prompt"] == "none"
+	// Nothing else, and not what the application has configured: a link mustn't choose a weaker login than that.
+	i.silent, i.anew = values["prompt"] == "none", values["prompt"] == "login"
 	return i, 0, nil
 }
 
@@ -57,8 +58,11 @@ func (i initiation) query() string {
 			v.Set(name, value)
 		}
 	}
-	if i.silent {
+	switch {
+	case i.silent:
 		v.Set("prompt", "none")
+	case i.anew:
+		v.Set("prompt", "login")
 	}
 	return v.Encode()
 }

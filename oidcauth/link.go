@@ -65,7 +65,7 @@ func (b *backend) postLink(w http.ResponseWriter, r *http.Request) {
 	}
 	f := newFlow(p.Name, b.next(fields["next"]), b.now())
 	f.Link = session
-	target := b.departure(w, r, p, f, "")
+	target := b.departure(w, r, p, f, initiation{})
 	if target == "" {
 		return
 	}

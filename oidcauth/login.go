@@ -2,7 +2,6 @@ package oidcauth
 
 import (
 	"net/http"
-	"net/url"
 	"time"
 
 	"github.com/ostiary/auth"
@@ -72,7 +71,7 @@ func (b *backend) choose(w http.ResponseWriter, r *http.Request, i initiation) {
 	next := b.returnPath(i)
 	l := page.Login{Note: "Choose where to sign in."}
 	for _, p := range b.providers {
-		at := b.path("/login/"+p.Name) + "?next=" + url.QueryEscape(next)
+		at := b.path("/login/"+p.Name) + "?" + initiation{next: next, anew: i.anew}.query()
 		l.Links = append(l.Links, page.Link{Text: "Sign in with " + p.Title, URL: at})
 	}
 	status := http.StatusOK

@@ -1,11 +1,13 @@
 package oidcauth_test
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
 
+	"github.com/ostiary/auth"
 	"github.com/ostiary/auth/internal/oidctest"
 	"github.com/ostiary/auth/oidcauth"
 )
@@ -37,6 +39,9 @@ func TestSeveralProviders(t *testing.T) {
 	s, other := twoProviders(t)
 	b := s.browser()
 	a := b.open("/auth/login?next=/page")
+	if a := b.open("/auth/login?prompt=login"); strings.Count(a.body, "&amp;prompt=login\"") != 2 {
+		t.Errorf("for who wants to be somebody else: %s", a.body)
+	}
 	for _, want := range []string{`href="/auth/login/corp?next=%2Fpage"`, `href="/auth/login/other?next=%2Fpage"`, "Other &amp; Co."} {
 		if a.StatusCode != http.StatusOK || !strings.Contains(a.body, want) {
 			t.Errorf("the chooser: got %d without %s: %s", a.StatusCode, want, a.body)
@@ -149,6 +154,41 @@ func TestSilentLogin(t *testing.T) {
 	// The page needs a login: the way there isn't silent again.
 	if a := b.open("/"); a.Header.Get("Location") != "/auth/login?next=%2F" {
 		t.Errorf("got %q", a.Header.Get("Location"))
+	}
+}
+
+// Whoever is refused can come as somebody else: the provider asks who it is, whoever is logged in there.
+func TestLoginAfterARefusal(t *testing.T) {
+	t.Parallel()
+	for configured, want := range map[string]string{
+		"": "login", "consent": "login consent", "login": "login", "select_account": "select_account", "none": "none",
+	} {
+		t.Run("prompt "+configured, func(t *testing.T) {
+			t.Parallel()
+			s := newStand(t, func(pl *plan) {
+				pl.provider.Prompt = configured
+				pl.provider.Mapping.Func = func(_ context.Context, claims oidcauth.Claims, _ *auth.Identity) error {
+					if sub, _ := claims.Text("sub"); sub != "alice" {
+						return auth.ErrForbidden
+					}
+					return nil
+				}
+			})
+			prompt := func() string {
+				calls := s.op.Calls("par")
+				return calls[len(calls)-1].Form.Get("prompt")
+			}
+			b := s.browser()
+			s.op.SignIn("bob")
+			a := b.login("/auth/login")
+			if status(t, "bob", a, http.StatusForbidden); b.in() || prompt() != configured || !strings.Contains(a.body, `href="/auth/login?prompt=login"`) {
+				t.Fatalf("bob is in: %v, asked with prompt %q: %s", b.in(), prompt(), a.body)
+			}
+			s.op.SignIn("alice")
+			if a := b.login("/auth/login?prompt=login"); a.StatusCode != http.StatusSeeOther || !b.in() || prompt() != want {
+				t.Errorf("alice: got %d, asked with prompt %q, want %q", a.StatusCode, prompt(), want)
+			}
+		})
 	}
 }
 

@@ -52,7 +52,12 @@ func (b *backend) writeLoginError(w http.ResponseWriter, r *http.Request, p *pro
 		b.unreachable(w, r, p, "a login", err)
 		return
 	}
-	page.WriteProblem(w, r, page.Problem{Status: no.status, Title: "Not signed in", Message: no.message, LoginURL: b.path("/login")})
+	login := b.path("/login")
+	if no.status == http.StatusForbidden {
+		// The provider would send the same person back without a word, who may have another account.
+		login += "?" + initiation{anew: true}.query()
+	}
+	page.WriteProblem(w, r, page.Problem{Status: no.status, Title: "Not signed in", Message: no.message, LoginURL: login})
 	b.report(r, auth.Event{Kind: auth.EventLoginFailed, Status: no.status, Reason: p.reason(no.reason.Error())})
 }
 
