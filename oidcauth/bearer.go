@@ -96,7 +96,7 @@ func (b *backend) whose(text string) (*provider, *token.Token, error) {
 		}
 		return p, t, nil
 	case looksLikeJWT(text):
-		return nil, nil, auth.ErrInvalidCredentials
+		return nil, nil, tokenError(err)
 	case b.bearers.opaque == nil, strings.HasPrefix(text, userTokenPrefix):
 		return nil, nil, auth.ErrNoCredentials
 	case len(text) > maxOpaque || !b64token(text):

@@ -26,6 +26,9 @@ func TestTheLogSaysWhyATokenIsRefused(t *testing.T) {
 		"for another resource": {claim("aud", "https://other.example"), `"aud": names another resource`},
 		"of another type":      {func(j *oidctest.JWT) { j.Header["typ"] = "JWT" }, `"header.typ": not that of an access token`},
 		"over":                 {claim("exp", time.Now().Add(-time.Hour).Unix()), `"exp": missing or over`},
+		"cut short": {func(j *oidctest.JWT) {
+			j.Edit = func(compact string) string { return compact[:strings.LastIndexByte(compact, '.')] }
+		}, "not in the compact form"},
 	} {
 		token := s.token(oidctest.Grant{Scope: reads}, c.change)
 		s.refuses(name, http.StatusUnauthorized, "Bearer "+token)

@@ -49,6 +49,7 @@
 //
 // Further users come from the command useradmin, while this runs: what it changes acts within a second, here and in every
 // other program over the same file. With -auth token people need no names: whoever opens the link with the token is a guest.
+// With -auth oidc they sign in at an OpenID Provider; the first line of the log has what to register there.
 //
 // The application is the package notebook; this program chooses who guards it and where it listens. Logs go to stderr.
 package main

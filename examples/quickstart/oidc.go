@@ -46,7 +46,10 @@ func (g *guard) openProvider(ctx context.Context, s settings, cfg auth.Config) (
 		return err
 	}
 	g.Plugin, g.closeDB = sso, db.Close
-	cfg.Logger.Info("what the provider must know", "redirect_uri", strings.TrimSuffix(cfg.PublicURL, "/")+"/auth/callback/provider")
+	// Without the second it shows an error to whoever signs out; without the third a sign-out there ends nothing here.
+	mount := strings.TrimSuffix(cfg.PublicURL, "/") + "/auth"
+	cfg.Logger.Info("what the provider must know", "redirect_uri", mount+"/callback/provider",
+		"post_logout_redirect_uri", mount+"/logged-out", "backchannel_logout_uri", mount+"/backchannel-logout/provider")
 	if issuer, err := url.Parse(s.issuer); err == nil {
 		g.signOut = []string{issuer.Scheme + "://" + issuer.Host}
 	}
