@@ -301,8 +301,7 @@ func TestDenialsTellNothing(t *testing.T) {
 	})
 }
 
-// A-30: what a backend gives as challenge goes out as it is, only with a 401.
-// TestSigningOutOfARefusal: a page that refuses somebody has a way to come as somebody else, where a logout helps.
+// A page that refuses somebody has a way to come as somebody else, where a logout helps.
 func TestSigningOutOfARefusal(t *testing.T) {
 	t.Parallel()
 	const button = `<form method="post" action="/base/auth/logout"><button type="submit">Sign out</button></form>`
@@ -360,6 +359,7 @@ func TestSigningOutOfARefusal(t *testing.T) {
 	}
 }
 
+// A-30: what a backend gives as challenge goes out as it is, only with a 401.
 func TestWWWAuthenticate(t *testing.T) {
 	t.Parallel()
 	a := guardNew(t, auth.Config{}, &guardLogin{Backend: guardPeople(), name: "app"})

@@ -280,6 +280,17 @@ func TestSignOut(t *testing.T) {
 	if !strings.Contains(page, `action="/sso/logout"`) {
 		t.Fatalf("no way out: %s", page)
 	}
+	for _, target := range []string{"/", "/auth/users"} { // the latter is a page of userauth's
+		resp, err := alice.Get(alice.url + target)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		// Browsers would hold it against the provider's logout, to which the form's answer redirects.
+		if policy := resp.Header.Get("Content-Security-Policy"); resp.StatusCode != http.StatusOK || strings.Contains(policy, "form-action") {
+			t.Errorf("%s: got %d under %q, want a page from which a form may lead away", target, resp.StatusCode, policy)
+		}
+	}
 	status, at, page := alice.post("/sso/logout", nil)
 	if status != http.StatusOK || at.Path != "/sso/logged-out" || !strings.Contains(page, "You are signed out here.") {
 		t.Errorf("got %d at %s: %s", status, at, page)

@@ -11,6 +11,7 @@ type Document struct {
 	Actor    string    // who acts as User, as the header then says in so many words; empty: User does
 	Links    []Link    // the navigation
 	Logout   string    // where the logout form in the header is posted to, a path of this origin; empty: no such form
+	Away     bool      // Logout may lead on to another site
 	Message  string    // what came of the request before, announced by screen readers, with the focus; empty: nothing
 	Failed   bool      // the message says what went wrong, and is announced at once
 	Sections []Section // from top to bottom
@@ -56,6 +57,9 @@ type Row struct {
 func WriteDocument(w http.ResponseWriter, r *http.Request, status int, d Document) {
 	body := render("document.html", viewDocument(d))
 	Headers(w.Header())
+	if d.Away {
+		w.Header().Set("Content-Security-Policy", awayPolicy)
+	}
 	w.Header().Set("Cache-Control", "private, no-store")
 	write(w, r, status, htmlType, body)
 }

@@ -71,13 +71,16 @@ func loginWith(text, url string) page.Login {
 func everyPage(t *testing.T) map[string]*httptest.ResponseRecorder {
 	t.Helper()
 	login, disabled, problem := httptest.NewRecorder(), httptest.NewRecorder(), httptest.NewRecorder()
-	full, empty := httptest.NewRecorder(), httptest.NewRecorder()
+	full, empty, away, refused := httptest.NewRecorder(), httptest.NewRecorder(), httptest.NewRecorder(), httptest.NewRecorder()
 	page.WriteDocument(full, navigation("GET"), 200, documentWith("x", "/x"))
 	page.WriteDocument(empty, navigation("GET"), 200, page.Document{Sections: []page.Section{{}, {Table: &page.Table{}, Form: &page.Form{}}}})
 	page.WriteLogin(login, navigation("GET"), 200, loginWith("x", "/x"))
 	page.WriteLogin(disabled, navigation("GET"), 200, page.Login{Disabled: true, Note: "x"})
 	page.WriteProblem(problem, navigation("GET"), page.Problem{Status: 403, LoginURL: "/auth/login?next=%2F"})
+	page.WriteDocument(away, navigation("GET"), 200, page.Document{User: "x", Logout: "/sso/logout", Away: true})
+	page.WriteProblem(refused, navigation("GET"), page.Problem{Status: 403, LogoutURL: "/auth/logout", User: "x"})
 	return map[string]*httptest.ResponseRecorder{
+		"document that leads away": away, "problem that leads away": refused,
 		"login": login, "disabled login": disabled, "problem": problem, "document": full, "empty document": empty,
 	}
 }
@@ -97,8 +100,12 @@ func TestPolicyFitsThePage(t *testing.T) {
 				t.Error("the stylesheet has carriage returns, so no browser computes its hash")
 			}
 			sum := sha256.Sum256([]byte(styles[0][1]))
+			forms := "form-action 'self'; "
+			if strings.HasSuffix(name, "leads away") {
+				forms = ""
+			}
 			want := "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) +
-				"'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+				"'; " + forms + "base-uri 'none'; frame-ancestors 'none'"
 			if got := w.Header().Get("Content-Security-Policy"); got != want {
 				t.Errorf("policy %q\nwant   %q", got, want)
 			}

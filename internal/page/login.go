@@ -43,5 +43,5 @@ func WriteLogin(w http.ResponseWriter, r *http.Request, status int, l Login) {
 		empty := slices.IndexFunc(view.Fields, func(f fieldView) bool { return f.Value == "" })
 		view.Fields[max(empty, 0)].Focus = true
 	}
-	writePage(w, r, status, "login.html", view)
+	writePage(w, r, status, "login.html", view, false)
 }

@@ -33,11 +33,13 @@ var templates = template.Must(template.New("").
 // injected script, style or image without effect, form-action keeps an injected form from sending a password
 // elsewhere, base-uri the page's own form from being redirected, and frame-ancestors clicks from being stolen.
 //
-// Browsers apply form-action to the redirect after a submission too; ours stay on this origin.
-var policy = func() string {
+// Browsers apply form-action to every redirect after a submission too. Where a page's form signs out of a session that came
+// from elsewhere, these lead to a provider that the page doesn't know: awayPolicy is without it.
+var policy, awayPolicy = func() (string, string) {
 	sum := sha256.Sum256([]byte(style))
-	return "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; " +
-		"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+	content := "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; "
+	const frame = "base-uri 'none'; frame-ancestors 'none'"
+	return content + "form-action 'self'; " + frame, content + frame
 }()
 
 // Headers sets the headers of an answer that is a denial or may hold a secret, over any of the same name: nothing may
@@ -53,9 +55,12 @@ func Headers(h http.Header) {
 
 const htmlType = "text/html; charset=utf-8"
 
-func writePage(w http.ResponseWriter, r *http.Request, status int, name string, data any) {
+func writePage(w http.ResponseWriter, r *http.Request, status int, name string, data any, away bool) {
 	body := render(name, data)
 	Headers(w.Header())
+	if away {
+		w.Header().Set("Content-Security-Policy", awayPolicy)
+	}
 	write(w, r, status, htmlType, body)
 }
 

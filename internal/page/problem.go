@@ -20,7 +20,7 @@ type Problem struct {
 	// LoginURL is offered as a link on the page (not in JSON); empty: none.
 	LoginURL string
 	// LogoutURL is what a button on the page posts to, a path of this origin, and User who is told to be signed in beside it;
-	// neither is in JSON. Empty: no button.
+	// neither is in JSON; it may lead on to another site. Empty: no button.
 	LogoutURL, User string
 }
 
@@ -85,7 +85,7 @@ func (p Problem) json() []byte {
 func WriteProblem(w http.ResponseWriter, r *http.Request, p Problem) {
 	p.complete()
 	if WantsHTML(r) {
-		writePage(w, r, p.Status, "problem.html", p)
+		writePage(w, r, p.Status, "problem.html", p, p.LogoutURL != "")
 		return
 	}
 	Headers(w.Header())
