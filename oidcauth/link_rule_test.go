@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -133,6 +134,53 @@ func TestLinkByVerifiedEmailOpensNoAdminsAccount(t *testing.T) {
 	l.disable("bob")
 	l.says(map[string]any{"email": "bob@example.com", "email_verified": true})
 	refused("O-29: a disabled user")
+}
+
+// J-43: who was let in by the rule alone makes no own act of it: neither of that sign-in nor of another one, and takes nothing
+// from one that is.
+func TestLinkingWhileSignedInByTheRule(t *testing.T) {
+	t.Parallel()
+	l := newLinked(t, nil, byAddress)
+	l.says(map[string]any{"email": "ann@example.com", "email_verified": true})
+	byRule := func() *browser {
+		t.Helper()
+		l.op.SignIn("alice")
+		b := l.browser()
+		if b.login("/auth/login").StatusCode != http.StatusSeeOther || b.who() != l.idOf("ann") {
+			t.Fatalf("signed in as %q, want ann", b.who())
+		}
+		return b
+	}
+	b := byRule().mustLink()
+	l.op.SignIn("bob") // at the provider: another sign-in
+	b.mustLink()
+	links := l.links("ann")
+	if len(links) != 2 || !links[0].ByRule || !links[1].ByRule {
+		t.Errorf("linked by who was let in by the rule: got %+v", links)
+	}
+	admin := auth.Permissions{"admin": {"write"}}
+	l.change("ann", userauth.AccountChange{Grant: admin})
+	for _, name := range []string{"alice", "bob"} {
+		l.op.SignIn(name)
+		if b := l.browser(); b.login("/auth/login").StatusCode != http.StatusForbidden || b.who() != "" {
+			t.Errorf("%s gets in to the account of an admin, as %q", name, b.who())
+		}
+	}
+	l.change("ann", userauth.AccountChange{Revoke: admin})
+	// By an own act, which whoever was let in by the rule doesn't undo.
+	own := func() bool {
+		return slices.ContainsFunc(l.links("ann"), func(link userauth.Link) bool { return link.Subject == "bob" && !link.ByRule })
+	}
+	l.op.SignIn("bob")
+	l.browser().locally("ann").mustLink()
+	if !own() {
+		t.Fatalf("linked by the user: got %+v", l.links("ann"))
+	}
+	b = byRule()
+	l.op.SignIn("bob")
+	if b.mustLink(); !own() {
+		t.Errorf("linked once more by who was let in by the rule: got %+v", l.links("ann"))
+	}
 }
 
 func TestHooksAreAskedAboutLinkedSignIns(t *testing.T) {

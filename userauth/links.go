@@ -53,7 +53,8 @@ func (l *Links) LoggedIn(r *http.Request) (string, error) {
 // Link says that the person whom issuer calls subject may sign in to the account that r is logged in to by the session that
 // LoggedIn named: the one in which the user began, not whatever the browser is logged in to by now. The error is
 // [auth.ErrNoCredentials] where that is another one or none, [auth.ErrForbidden] as for LoggedIn, where the person is another
-// account's, and for more than 20 of one account.
+// account's, and for more than 20 of one account. In a session that itself began by a rule's link (see LinkAs) it makes one
+// that counts for no more.
 func (l *Links) Link(ctx context.Context, r *http.Request, loggedIn, issuer, subject string) error {
 	const doing = "linking"
 	s, err := l.session(r.WithContext(ctx))
@@ -80,7 +81,11 @@ func (l *Links) Link(ctx context.Context, r *http.Request, loggedIn, issuer, sub
 		if err := linkable(user, actorOf(row)); err != nil {
 			return err
 		}
-		return putLink(tx, user, issuer, subject, linkData{Linked: l.b.now().Unix()})
+		byRule, err := restsOnRule(tx, row)
+		if err != nil {
+			return err
+		}
+		return putLink(tx, user, issuer, subject, linkData{Linked: l.b.now().Unix(), ByRule: byRule})
 	})
 	if err != nil {
 		return linkFailure(doing, err)
@@ -173,6 +178,19 @@ func linkable(user *store.Account, by actor) error {
 	return nil
 }
 
+// restsOnRule tells whether the application's rule alone has let s in. A link that is made there is no own act of the user's:
+// else whom a provider passes off as the user would make one that opens the account still when it has become an admin's.
+func restsOnRule(tx *store.Tx, s store.Session) (bool, error) {
+	if s.Issuer == "" {
+		return false, nil
+	}
+	link, err := tx.External(linkIssuer(s.Issuer), s.Subject)
+	if errors.Is(err, store.ErrNotFound) {
+		return true, nil // unreachable: with its link the session has ended
+	}
+	return linkDataOf(link.Claims).ByRule, err
+}
+
 // linkingSession names a session to whoever keeps the name while its user is away at the provider. It can't be turned into the
 // session's token, nor into what the database knows it by.
 func linkingSession(s *session.Session[auth.Identity]) string {
@@ -181,15 +199,18 @@ func linkingSession(s *session.Session[auth.Identity]) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-// putLink links a sign-in to the account; one that is another's stays so.
+// putLink links a sign-in to the account; one that is another's stays so, and so does one by the user's own act.
 func putLink(tx *store.Tx, user *store.Account, issuer, subject string, data linkData) error {
 	if issuer == "" || subject == "" {
 		return fmt.Errorf("%w: no issuer or no subject", auth.ErrForbidden)
 	}
 	links := linksOf(user)
-	known := slices.ContainsFunc(links, func(l Link) bool { return l.Issuer == issuer && l.Subject == subject })
-	if !known && len(links) >= maxLinks {
+	i := slices.IndexFunc(links, func(l Link) bool { return l.Issuer == issuer && l.Subject == subject })
+	switch {
+	case i < 0 && len(links) >= maxLinks:
 		return fmt.Errorf("%w: there are %d already", auth.ErrForbidden, maxLinks)
+	case i >= 0 && data.ByRule && !links[i].ByRule:
+		return nil
 	}
 	text, err := data.encode()
 	if err != nil {
