@@ -31,40 +31,44 @@ func (p *provider) prove(ctx context.Context, tokens *op.Tokens, check token.IDC
 	subject := facts.Subject
 	found := &proof{subject: subject, facts: facts, said: id.Claims}
 	found.sid, _ = id.Claims.Text("sid")
-	if found.claims, err = p.withUserInfo(ctx, id.Claims, tokens.Access, subject); err != nil {
+	if found.claims, err = p.withUserInfo(ctx, id.Claims, tokens, subject); err != nil {
 		return nil, err
 	}
 	return found, nil
 }
 
-// withUserInfo adds to an ID token's claims what userinfo says of the same subject, where it is to be asked.
-func (p *provider) withUserInfo(ctx context.Context, said token.Claims, access, subject string) (Claims, error) {
+// withUserInfo adds to an ID token's claims what userinfo says of the same subject, where it is to be asked. tokens are those
+// that have come with it, or last of all.
+func (p *provider) withUserInfo(ctx context.Context, said token.Claims, tokens *op.Tokens, subject string) (Claims, error) {
 	if p.SkipUserInfo {
 		return Claims(said), nil
 	}
-	info, err := p.op.UserInfo(ctx, access, subject)
+	info, err := p.op.UserInfo(ctx, tokens.Access, subject)
 	if errors.Is(err, errors.ErrUnsupported) {
 		return Claims(said), nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	return merged(said, info), nil
+	if tokens.ID == "" { // a refresh without one: what was taken back since must not live on in the one before
+		return merged(info, said), nil
+	}
+	return merged(said, info), nil // that one is signed
 }
 
-// merged is what userinfo says, and over it what the ID token does: that one is signed.
-func merged(id, info token.Claims) Claims {
-	all := make(Claims, len(id)+len(info))
-	maps.Copy(all, info)
-	maps.Copy(all, id)
+// merged is what over says, and beside it what under does.
+func merged(over, under token.Claims) Claims {
+	all := make(Claims, len(over)+len(under))
+	maps.Copy(all, under)
+	maps.Copy(all, over)
 	// That an address is verified is said of the one beside it (OpenID Connect Core section 5.1): where the two name different
 	// ones, or one names none, it must not be taken for the other's, which may be what a user has typed in.
-	own, _ := id.Text("email")
-	other, _ := info.Text("email")
+	own, _ := over.Text("email")
+	other, _ := under.Text("email")
 	if own != other {
-		from := id
+		from := over
 		if own == "" {
-			from = info
+			from = under
 		}
 		for _, name := range []string{"email", "email_verified"} {
 			delete(all, name)

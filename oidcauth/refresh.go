@@ -84,7 +84,7 @@ func (f *refresher) renew(ctx context.Context, l *lease) error {
 	if err != nil {
 		return err
 	}
-	claims, err := p.withUserInfo(ctx, said, tokens.Access, l.session.Subject)
+	claims, err := p.withUserInfo(ctx, said, tokens, l.session.Subject)
 	if err != nil {
 		return err
 	}
@@ -142,7 +142,7 @@ func (f *refresher) keep(l *lease, secret string) error {
 }
 
 // said are the claims of the ID token that a refresh has brought. One that brings none, as it may (OpenID Connect Core 12.2),
-// says nothing new: those of the one before count still.
+// says nothing new: those of the one before count still, as far as userinfo doesn't say otherwise.
 func (f *refresher) said(ctx context.Context, l *lease, tokens *op.Tokens) (token.Claims, error) {
 	if tokens.ID == "" {
 		return f.b.lastSaid(l)

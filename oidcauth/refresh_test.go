@@ -435,9 +435,14 @@ func TestRefreshWithoutAnIDToken(t *testing.T) {
 		pl.provider.Mapping.Permissions = []string{"permissions"}
 	})
 	said, name := []any{"contents:read"}, "Alice"
+	var info []any // nil: userinfo says nothing of it
 	hooks := oidctest.Hooks{
-		OnIDToken:  func(j *oidctest.JWT) { j.Claims["permissions"] = said },
-		OnUserInfo: func(claims map[string]any) { claims["name"] = name },
+		OnIDToken: func(j *oidctest.JWT) { j.Claims["permissions"] = said },
+		OnUserInfo: func(claims map[string]any) {
+			if claims["name"] = name; info != nil {
+				claims["permissions"] = info
+			}
+		},
 	}
 	s.op.SetHooks(hooks)
 	b := s.browser().mustLogin()
@@ -466,4 +471,17 @@ func TestRefreshWithoutAnIDToken(t *testing.T) {
 		t.Fatal(err)
 	}
 	allowed("after a refresh with one that says less", http.StatusForbidden)
+	said = []any{"contents:read"}
+	now.forward(10 * time.Minute)
+	if err := s.RefreshNow(b.session()); err != nil {
+		t.Fatal(err)
+	}
+	allowed("after a refresh with one that says more", http.StatusOK)
+	hooks.OnTokenResponse, info = func(_ *http.Request, answer map[string]any) { delete(answer, "id_token") }, []any{}
+	s.op.SetHooks(hooks)
+	now.forward(10 * time.Minute)
+	if err := s.RefreshNow(b.session()); err != nil {
+		t.Fatal(err)
+	}
+	allowed("after a refresh without one, and less at userinfo", http.StatusForbidden)
 }
