@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ostiary/auth"
 	"github.com/ostiary/auth/internal/oidctest"
 	"github.com/ostiary/auth/oidcauth"
 )
@@ -47,6 +49,44 @@ func TestKeyRotation(t *testing.T) {
 	s.admits("J-11 a token of the old key, unknown as yet", "Bearer "+old)
 	now.forward(20 * time.Minute)
 	s.refuses("J-11 twenty minutes later", http.StatusUnauthorized, "Bearer "+old)
+}
+
+// J-11: a stranger's token of an unknown key keeps the keys from being fetched for more of them. When the provider's keys
+// change just then, neither sessions that are refreshed nor logins suffer.
+func TestStrangersDoNotHideNewKeys(t *testing.T) {
+	t.Parallel()
+	for _, attacked := range []bool{false, true} {
+		var now clock
+		s := newStand(t, func(pl *plan) {
+			pl.cfg.Auth.Now, pl.op.Now = now.now, now.now
+			pl.cfg.RefreshKeys = [][]byte{sealKey("of now")}
+		})
+		b := s.browser().mustLogin()
+		now.forward(6 * time.Minute)
+		fetched := len(s.op.Calls("jwks"))
+		if attacked {
+			other := s.op.NewKey("RS256")
+			for range 3 {
+				forged := s.op.LogoutToken(func(j *oidctest.JWT) { j.SignWith(other) })
+				a := s.browser().do("POST", "/auth/backchannel-logout/corp", url.Values{"logout_token": {forged}}.Encode(), "Content-Type", "application/x-www-form-urlencoded")
+				status(t, "a forged token", a, http.StatusBadRequest)
+			}
+			if fetched++; len(s.op.Calls("jwks")) != fetched {
+				t.Fatalf("got %d fetches of the keys, want %d", len(s.op.Calls("jwks")), fetched)
+			}
+		}
+		s.op.RotateKeys()
+		s.op.Reset()
+		if err := s.RefreshNow(b.session()); err != nil || !b.in() || len(s.op.Calls("token")) != 1 {
+			t.Errorf("attacked %v: a refresh: %v, in: %v, %v", attacked, err, b.in(), s.eventsOf(auth.EventRevoked))
+		}
+		if a := s.browser().login("/auth/login"); a.StatusCode != http.StatusSeeOther {
+			t.Errorf("attacked %v: a login: got %d", attacked, a.StatusCode)
+		}
+		if n := len(s.op.Calls("jwks")); n != 1 {
+			t.Errorf("attacked %v: got %d fetches of the new keys, want 1", attacked, n)
+		}
+	}
 }
 
 // J-12, J-06, J-03, J-14: what a JWKS may be. What can't be used as a whole leaves the keys as they were; what can't be used in

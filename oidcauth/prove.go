@@ -22,7 +22,7 @@ type proof struct {
 func (p *provider) prove(ctx context.Context, tokens *op.Tokens, check token.IDCheck) (*proof, error) {
 	id, err := token.Parse(tokens.ID)
 	if err == nil {
-		err = id.CheckID(ctx, p.op, check)
+		err = id.CheckID(ctx, p.op.Own(), check)
 	}
 	if err != nil {
 		return nil, err

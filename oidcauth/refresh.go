@@ -150,7 +150,7 @@ func (f *refresher) said(ctx context.Context, l *lease, tokens *op.Tokens) (toke
 	t, err := token.Parse(tokens.ID)
 	if err == nil {
 		p := l.provider
-		err = t.CheckRefreshed(ctx, p.op, token.IDCheck{
+		err = t.CheckRefreshed(ctx, p.op.Own(), token.IDCheck{
 			Issuer: p.Issuer, ClientID: p.ClientID, Trusted: p.TrustedAudiences, Algs: p.Algorithms, Now: f.b.now(),
 			AccessToken: tokens.Access, ACR: p.ACRValues,
 		}, l.data.Login)

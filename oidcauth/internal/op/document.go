@@ -12,11 +12,21 @@ const (
 	// back meanwhile is trusted for as long, and without it an outage of the provider would be one of this application.
 	outageLasting = 24 * time.Hour
 
-	// coolDown is the time between fetches that are made since a key is unknown: strangers can make up as many as they like.
+	// coolDown is the time between fetches that are made since a key is unknown, for each sender: strangers can make up as many
+	// as they like.
 	coolDown = 30 * time.Second
 
 	// maxWaiting is how many may wait for a document that is being fetched.
 	maxWaiting = 1024
+)
+
+// A sender is where something came from that asks for more than is known.
+type sender int
+
+const (
+	strangers sender = iota
+	itself           // the provider's own endpoints
+	senders
 )
 
 // A document is what the provider publishes, and is fetched when it is first needed: by one flight at a time, for all who
@@ -36,10 +46,10 @@ type document[T any] struct {
 	begun    uint64    // how many flights have begun
 	flight   *flight[T]
 	waiting  int
-	failures int       // in a row, of the last flights
-	cause    error     // of the last one that failed
-	retry    time.Time // no flight before
-	hurried  time.Time // when one was last begun for something unknown
+	failures int                // in a row, of the last flights
+	cause    error              // of the last one that failed
+	retry    time.Time          // no flight before
+	hurried  [senders]time.Time // when one was last begun for something unknown
 }
 
 type flight[T any] struct {
@@ -78,7 +88,7 @@ func (d *document[T]) get(ctx context.Context) (T, error) {
 
 // newer gives a document that was asked for after the first than flights had begun, or the same one again if it was asked for
 // lately: what it lacks, the provider lacks.
-func (d *document[T]) newer(ctx context.Context, than uint64) (T, error) {
+func (d *document[T]) newer(ctx context.Context, from sender, than uint64) (T, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for {
@@ -87,14 +97,14 @@ func (d *document[T]) newer(ctx context.Context, than uint64) (T, error) {
 		}
 		if d.flight == nil {
 			now := d.cfg.Now()
-			if now.Before(d.retry) || now.Before(d.hurried.Add(coolDown)) {
+			if now.Before(d.retry) || now.Before(d.hurried[from].Add(coolDown)) {
 				if d.failures > 0 { // whether the provider lacks it can't be known
 					var none T
 					return none, d.cause
 				}
 				return d.value, nil
 			}
-			d.hurried = now
+			d.hurried[from] = now
 			d.begin(now)
 		}
 		if value, err := d.wait(ctx); err != nil {

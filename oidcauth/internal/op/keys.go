@@ -19,14 +19,29 @@ var _ token.Source = (*Provider)(nil)
 // send; never for a known one whose signature is wrong. A kid that is unknown while the provider can't be asked is
 // [ErrUnavailable], not wrong.
 func (p *Provider) Keys(ctx context.Context, kid, alg string, again bool) ([]crypto.PublicKey, error) {
-	keys, err := p.candidates(ctx, kid, alg, again)
+	return p.keysFor(ctx, strangers, kid, alg, again)
+}
+
+// Own is Keys for tokens that the provider's own endpoints have given. Strangers have no part in these, and don't use up the
+// fetch that finds the key: else one token of an unknown kid, every 30 seconds, would end the sessions that are refreshed just
+// when the provider's keys change.
+func (p *Provider) Own() token.Source { return ownTokens{p} }
+
+type ownTokens struct{ p *Provider }
+
+func (o ownTokens) Keys(ctx context.Context, kid, alg string, again bool) ([]crypto.PublicKey, error) {
+	return o.p.keysFor(ctx, itself, kid, alg, again)
+}
+
+func (p *Provider) keysFor(ctx context.Context, from sender, kid, alg string, again bool) ([]crypto.PublicKey, error) {
+	keys, err := p.candidates(ctx, from, kid, alg, again)
 	if err != nil {
 		return nil, fmt.Errorf("op: looking for a key: %w", err)
 	}
 	return keys, nil
 }
 
-func (p *Provider) candidates(ctx context.Context, kid, alg string, again bool) ([]crypto.PublicKey, error) {
+func (p *Provider) candidates(ctx context.Context, from sender, kid, alg string, again bool) ([]crypto.PublicKey, error) {
 	if again && kid != "" {
 		return nil, nil // the key is known, so the signature is wrong: asking the provider would change nothing
 	}
@@ -39,7 +54,7 @@ func (p *Provider) candidates(ctx context.Context, kid, alg string, again bool) 
 	if keys := known.Candidates(kid, alg); !again && (len(keys) > 0 || kid != "" && known.Has(kid)) {
 		return keys, nil
 	}
-	newer, err := p.keys.newer(ctx, than)
+	newer, err := p.keys.newer(ctx, from, than)
 	if err != nil || again && newer == known {
 		return nil, err
 	}
