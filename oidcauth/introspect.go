@@ -12,9 +12,8 @@ import (
 )
 
 const (
-	maxOpaque         = 4096             // bytes of a token that a provider is asked about
-	maxFlights        = 256              // questions under way
-	introspectTimeout = 10 * time.Second // of one
+	maxOpaque  = 4096 // bytes of a token that a provider is asked about
+	maxFlights = 256  // questions under way
 )
 
 // wrongTokenLimits are for tokens that no provider knows: each costs a question.
@@ -85,10 +84,9 @@ func (s *bearers) fly(p *provider, text string, before *verified) *flight {
 	f := &flight{done: make(chan struct{}), before: before}
 	s.flights[text] = f
 	s.done.Go(func() {
-		// Not with the context of who came first: others wait for the same answer.
-		ctx, cancel := context.WithTimeout(s.ctx, introspectTimeout)
-		defer cancel()
-		f.says, f.err = p.introspect(ctx, text, s.b.now())
+		// Not with the context of who came first: others wait for the same answer. And with no time limit but the call's own:
+		// an endpoint that doesn't answer in that is left alone for a while, and one that somebody gave up on is not.
+		f.says, f.err = p.introspect(s.ctx, text, s.b.now())
 		switch {
 		case before != nil:
 			f.e, f.err = before, before.update(f.says, f.err)

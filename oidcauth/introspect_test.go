@@ -1,14 +1,22 @@
 package oidcauth_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
+	"io"
+	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"net/http/httptrace"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/ostiary/auth"
@@ -289,6 +297,71 @@ func TestIntrospectionOutage(t *testing.T) {
 		t.Errorf("a request during Close: got %d", got)
 	}
 	s.refuses("after Close", http.StatusServiceUnavailable, "Bearer "+known)
+}
+
+// transporting answers in place of a provider.
+type transporting func(*http.Request) (*http.Response, error)
+
+func (t transporting) RoundTrip(r *http.Request) (*http.Response, error) { return t(r) }
+
+// O-20: an introspection endpoint that doesn't answer is left alone after a few time-outs: tokens are refused at once then.
+func TestIntrospectionThatDoesNotAnswer(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const issuer = "https://id.example"
+		metadata, err := json.Marshal(map[string]string{
+			"issuer": issuer, "authorization_endpoint": issuer + "/a", "token_endpoint": issuer + "/t", "jwks_uri": issuer + "/k", "introspection_endpoint": issuer + "/i",
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		hangs := false
+		provider := transporting(func(r *http.Request) (*http.Response, error) {
+			body := metadata
+			if r.URL.Path == "/i" {
+				if hangs {
+					<-r.Context().Done()
+					return nil, r.Context().Err()
+				}
+				body = []byte(`{"active":true,"sub":"alice","aud":"app"}`)
+			}
+			return &http.Response{
+				StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(bytes.NewReader(body)), Request: r,
+			}, nil
+		})
+		db, err := oidcauth.OpenSQLite(filepath.Join(t.TempDir(), "test.db"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = db.Close() }()
+		a, err := oidcauth.New(t.Context(), oidcauth.Config{
+			Auth: auth.Config{PublicURL: "https://app.example", Logger: slog.New(slog.DiscardHandler)}, DB: db, HTTPClient: &http.Client{Transport: provider},
+			Providers: []oidcauth.Provider{{Name: "corp", Issuer: issuer, ClientID: "app", ClientSecret: "secret", API: &oidcauth.API{Introspect: true}}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = a.Close() }()
+		ask := func(token string) error {
+			r := httptest.NewRequest("GET", "https://app.example/", nil)
+			r.Header.Set("Authorization", "Bearer "+token)
+			_, err := a.Identify(r)
+			return err
+		}
+		if err := ask("good"); err != nil {
+			t.Fatal(err)
+		}
+		hangs = true
+		for i := range 5 {
+			if err := ask("token-" + strconv.Itoa(i)); !errors.Is(err, auth.ErrUnavailable) {
+				t.Fatalf("got %v", err)
+			}
+		}
+		began := time.Now()
+		if err := ask("one-more"); !errors.Is(err, auth.ErrUnavailable) || time.Since(began) != 0 {
+			t.Errorf("got %v after %s, want that nobody knows, at once", err, time.Since(began))
+		}
+	})
 }
 
 // Mapping.Func decides for tokens, too: a no is 403 and is asked for again; a fault is 503.
