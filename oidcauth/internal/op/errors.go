@@ -1,8 +1,10 @@
 package op
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -46,7 +48,9 @@ const maxSaid = 200
 // said makes a text that the provider chose fit for a log: the secrets of this call, which it may have repeated, left out, cut
 // short, and quoted, since it may hold line ends and escapes.
 func said(text string, secrets []string) string {
-	for _, secret := range secrets {
+	// The longest first: a code that has the client's ID in it would else be left but for that.
+	longest := func(x, y string) int { return cmp.Compare(len(y), len(x)) }
+	for _, secret := range slices.SortedFunc(slices.Values(secrets), longest) {
 		if len(secret) >= 6 { // nothing shorter is one
 			text = strings.ReplaceAll(text, secret, redacted)
 		}

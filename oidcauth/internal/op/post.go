@@ -27,9 +27,13 @@ func (p *Provider) post(ctx context.Context, endpoint int, to string, form url.V
 		return nil, nil, unavailable("%w", err)
 	}
 	r.Header = header
-	secrets = append(secrets, p.cfg.ClientSecret)
+	// In the spellings that they are sent in, too: a provider may repeat what it couldn't read.
+	_, basic, _ := strings.Cut(header.Get("Authorization"), " ")
+	secrets = append(secrets, basic, p.cfg.ClientSecret, url.QueryEscape(p.cfg.ClientSecret))
 	for _, values := range form {
-		secrets = append(secrets, values...)
+		for _, value := range values {
+			secrets = append(secrets, value, url.QueryEscape(value))
+		}
 	}
 	a, err = p.call(ctx, endpoint, r, secrets...)
 	return a, secrets, err

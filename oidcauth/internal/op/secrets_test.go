@@ -2,6 +2,7 @@ package op_test
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -36,6 +37,8 @@ func (b *book) text() string {
 func TestNoSecretIsInAnErrorOrTheLog(t *testing.T) {
 	t.Parallel()
 	words := []string{"the-code", "the-verifier", "refresh-1", "access-1", "the client's secret", "Basic ", "assertion", "\x1b", "<script>"}
+	// As they are sent: in a form, and in the Authorization header.
+	words = append(words, "the+client%27s+secret", base64.StdEncoding.EncodeToString([]byte("client:the+client%27s+secret")))
 	for _, auth := range []op.ClientAuth{op.Basic, op.Post} {
 		for _, status := range []int{200, 400, 401, 403, 500} {
 			t.Run(fmt.Sprint(auth, status), func(t *testing.T) {
@@ -51,6 +54,11 @@ func TestNoSecretIsInAnErrorOrTheLog(t *testing.T) {
 					said := fmt.Sprintf("bad: code=%s verifier=%s refresh=%s token=%s secret=%s\r\nmsg=\"login ok\"\x1b[31m%s", r.PostForm.Get("code"),
 						r.PostForm.Get("code_verifier"), r.PostForm.Get("refresh_token"), r.PostForm.Get("token"), r.PostForm.Get("client_secret"),
 						strings.Repeat("é", 10_000))
+					if id, secret, ok := r.BasicAuth(); ok {
+						said = "bad: code=" + r.PostForm.Get("code") + " client=" + id + ":" + secret + " header=" + strings.TrimPrefix(r.Header.Get("Authorization"), "Basic ")
+					} else if sent := r.PostForm.Get("client_secret"); sent != "" && r.PostForm.Get("code") == "" {
+						said = "bad: " + r.PostForm.Encode()
+					}
 					body, _ := json.Marshal(map[string]string{"error": "invalid_grant", "error_description": said})
 					sayJSON(status, string(body))(w, r)
 				}
@@ -91,6 +99,21 @@ func TestNoSecretIsInAnErrorOrTheLog(t *testing.T) {
 					}
 				}
 			})
+		}
+	}
+}
+
+// A code that has another parameter in it is left out as a whole.
+func TestSecretsWithinSecrets(t *testing.T) {
+	t.Parallel()
+	for range 20 { // in whatever order a form's values come
+		var log book
+		p, client, _ := setup(t, func(cfg *op.Config) { cfg.Auth, cfg.Log = op.Post, log.log })
+		p.sayJSON(tokens, 400, `{"error":"invalid_grant","error_description":"no such code: client.0123456789"}`)
+		_, err := client.Exchange(t.Context(), "client.0123456789", "the-verifier", "https://app.example/callback")
+		check(t, err, "invalid_grant")
+		if text := log.text(); !strings.Contains(text, "no such code: [redacted]") || strings.Contains(text, "0123456789") {
+			t.Fatalf("got log %s", text)
 		}
 	}
 }
