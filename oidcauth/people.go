@@ -27,8 +27,8 @@ func (a *Auth) People() *People { return &People{a.backend} }
 
 // SetDisabled says whether somebody is kept out, whatever the provider says: logins, access tokens, and sign-ins to a local
 // account that is linked are answered with 403. Being disabled ends all that the person has open, as EndSessions does, and the
-// sockets and streams of access tokens too. Who has never logged in here can be disabled as well. Enabling brings no session
-// back. The local account itself, if one is linked, stays as it is.
+// sockets and streams of access tokens too, those of a client that goes by the same subject among them. Who has never logged in
+// here can be disabled as well. Enabling brings no session back. The local account itself, if one is linked, stays as it is.
 func (p *People) SetDisabled(ctx context.Context, id string, disabled bool) error {
 	who, ok := p.b.personOf(id)
 	if !ok {

@@ -25,6 +25,24 @@ func (s *stand) disable(sub string, disabled bool) {
 	}
 }
 
+// J-42, J-45: nobody who is kept out comes back as a client of the same name.
+func TestDisabledClients(t *testing.T) {
+	t.Parallel()
+	s := apiStand(t, nil)
+	own := func(sub string) string {
+		return "Bearer " + s.token(oidctest.Grant{Sub: sub, Claims: map[string]any{"client_id": sub}})
+	}
+	alice, job := own("alice"), own("job")
+	s.admits("a client that is called as alice is", alice)
+	s.admits("another client", job)
+	s.disable("alice", true)
+	s.refuses("a client that is called as alice is", http.StatusForbidden, alice)
+	s.refuses("another token of it", http.StatusForbidden, own("alice"))
+	s.admits("another client", job)
+	s.disable("alice", false)
+	s.admits("enabled again", alice)
+}
+
 // J-45, O-29, FU22: who is disabled here is kept out, whatever the provider says, and whether it has ever been here or not.
 func TestDisabled(t *testing.T) {
 	t.Parallel()

@@ -52,17 +52,13 @@ func (e *verified) known(tick uint64) bool {
 	return state != nil && state.local.tick == tick && state.says == e.says.Load()
 }
 
-// person is what whom a token proves is stored under; empty for a client, which is nobody.
-func (e *verified) person(says *statement) string {
-	if says.subject == "" {
-		return ""
-	}
-	return personKey(e.provider.Issuer, says.subject)
-}
+// person is what whom a token proves is stored under. A client is looked for, too: who is disabled here must not come back as
+// a client that goes by the same subject.
+func (e *verified) person(says *statement) string { return personKey(e.provider.Issuer, says.subject) }
 
 // look finds out about whom tokens prove: people of whom nothing is known since the last change are asked about together.
 func (s *bearers) look(ctx context.Context, tick uint64, list ...*verified) error {
-	people := map[string]*local{"": {tick: tick}}
+	people := map[string]*local{}
 	says := make([]*statement, len(list)) // it may change meanwhile
 	var unknown []string
 	for i, e := range list {
@@ -102,15 +98,18 @@ func (s *bearers) accounts(ctx context.Context, keys []string) (map[string]*stor
 	return s.b.store.AccountsByKey(ctx, sessionRealm, keys)
 }
 
-// setStanding keeps what is known here. The identity stays the same where nothing about it has changed: who watches need not decide
-// again.
+// setStanding keeps what is known here. The identity stays the same where nothing about it has changed: who watches need not
+// decide again.
 func (e *verified) setStanding(says *statement, now *local) {
 	before := e.state.Load()
-	if before != nil && before.says == says && before.local.user == now.user {
+	if before != nil && before.says == says && (says.client || before.local.user == now.user) {
 		e.state.Store(&standing{says, now, before.id})
 		return
 	}
 	id := says.id
-	id.User, id.Session = auth.Overlay(id.User, now.user), e
+	id.Session = e
+	if !says.client { // whose profile is nobody's
+		id.User = auth.Overlay(id.User, now.user)
+	}
 	e.state.Store(&standing{says, now, &id})
 }

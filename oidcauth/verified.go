@@ -32,26 +32,27 @@ type verified struct {
 // A statement is what a token says, as of the last time that it was verified or its provider was asked. It is immutable.
 type statement struct {
 	id      auth.Identity // without a Session
-	subject string        // of a person; empty: a client's own
-	binding token.Claims  // the token's cnf; nil: bound to nothing
-	expires int64         // Unix seconds; 0: it doesn't say
-	until   int64         // Unix seconds: when it has to be looked at again
+	subject string
+	client  bool         // it is a client's own
+	binding token.Claims // the token's cnf; nil: bound to nothing
+	expires int64        // Unix seconds; 0: it doesn't say
+	until   int64        // Unix seconds: when it has to be looked at again
 }
 
 // statement is what a good token says by its claims. It has to be looked at again at until.
 func (p *provider) statement(ctx context.Context, claims token.Claims, until time.Time) (*statement, error) {
 	subject, _ := claims.Text("sub")
-	who := identityID(p.Issuer, subject)
+	who, client := identityID(p.Issuer, subject), false
 	for _, name := range []string{"client_id", "azp"} {
-		if client, _ := claims.Text(name); client != "" && client == subject {
-			who, subject = clientIdentityID(p.Issuer, client), ""
+		if id, _ := claims.Text(name); id != "" && id == subject {
+			who, client = clientIdentityID(p.Issuer, subject), true
 		}
 	}
 	id, err := p.Mapping.identity(ctx, who, Claims(claims))
 	if err != nil {
 		return nil, tokenError(err)
 	}
-	s := &statement{id: *id, subject: subject, until: until.Unix()}
+	s := &statement{id: *id, subject: subject, client: client, until: until.Unix()}
 	if cnf, ok := claims["cnf"]; ok {
 		s.binding = token.Claims{"cnf": cnf}
 	}
