@@ -38,9 +38,13 @@ func (b *backend) bearer(r *http.Request) (*auth.Identity, error) {
 	if err := e.checkBinding(bound); err != nil {
 		return nil, err
 	}
-	// Behind all else: proofs that anybody can make must not fill what remembers them.
+	// Behind all else: proofs that anybody can make must neither cost much nor fill what remembers them.
 	if proof != nil {
-		if err := b.bearers.proofs.use(proof, b.now()); err != nil {
+		proven, err := proof.Verify()
+		if err != nil {
+			return nil, tokenError(err)
+		}
+		if err := b.bearers.proofs.use(&proven, b.now()); err != nil {
 			return nil, err
 		}
 	}

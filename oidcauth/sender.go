@@ -13,8 +13,8 @@ import (
 var proofAlgorithms = []string{"ES256", "ES384", "ES512", "EdDSA", "RS256", "PS256"}
 
 // sender is what a request proves of who sends it beside the token: the key of a client certificate, or of a DPoP proof. The
-// proof is the caller's to take once.
-func (b *backend) sender(r *http.Request, s scheme, text string) (bound token.Binding, proof *token.Proof, err error) {
+// proof is the caller's to verify, and to take once.
+func (b *backend) sender(r *http.Request, s scheme, text string) (bound token.Binding, proof *token.UnverifiedProof, err error) {
 	if r.TLS != nil && len(r.TLS.PeerCertificates) > 0 {
 		bound.Certificate = r.TLS.PeerCertificates[0].Raw // the handshake has proved its key
 	}
@@ -25,14 +25,14 @@ func (b *backend) sender(r *http.Request, s scheme, text string) (bound token.Bi
 	if len(proofs) != 1 { // RFC 9449 section 4.3: "There is not more than one DPoP HTTP request header field"
 		return bound, nil, fmt.Errorf("%w: %d headers with a DPoP proof", auth.ErrInvalidCredentials, len(proofs))
 	}
-	p, err := token.CheckProof(proofs[0], token.ProofCheck{
+	proof, err = token.ReadProof(proofs[0], token.ProofCheck{
 		Method: r.Method, URL: b.asked(r), AccessToken: text, Algs: proofAlgorithms, Now: b.now(),
 	})
 	if err != nil {
 		return bound, nil, tokenError(err)
 	}
-	bound.Proof = p.Thumbprint
-	return bound, &p, nil
+	bound.Proof = proof.Thumbprint
+	return bound, proof, nil
 }
 
 // asked is the URL that r asks for, as its client sees it: scheme and host are PublicURL's, whatever a Host header says, and

@@ -129,6 +129,38 @@ func withPrivate(jwk map[string]any) map[string]any {
 	return jwk
 }
 
+// A proof's signature can be made to cost a hundred times what a token's does, by the key that it brings: it is verified for a good
+// token that is bound to this key, and for no other.
+func TestProofsOfStrangersAreNotVerified(t *testing.T) {
+	t.Parallel()
+	s := apiStand(t, nil)
+	key, other := s.op.NewKey("ES256"), s.op.NewKey("ES256")
+	bound := s.token(oidctest.Grant{JKT: key.Thumbprint()})
+	prove := func(k oidctest.Key, token string) []string {
+		return []string{"DPoP", s.op.Proof(k, "GET", s.url+"/api/any", token)}
+	}
+	forge := func(k oidctest.Key, token string) []string {
+		return []string{"DPoP", s.op.Proof(other, "GET", s.url+"/api/any", token, header("jwk", publicOf(k)))}
+	}
+	s.admits("a good proof", "DPoP "+bound, prove(key, bound)...)
+	const unsigned = "not signed by the key of the proof"
+	for name, c := range map[string]struct{ token, want string }{
+		"a good token of this key": {bound, unsigned},
+		"one of another key":       {s.token(oidctest.Grant{JKT: other.Thumbprint()}), `"cnf.jkt": not proven`},
+		"one of no key":            {s.token(oidctest.Grant{}), `"cnf": not bound to the key of the proof`},
+		"one for another resource": {s.token(oidctest.Grant{JKT: key.Thumbprint()}, claim("aud", "https://other.example")), `"aud": names another resource`},
+		"one that is over":         {s.token(oidctest.Grant{JKT: key.Thumbprint()}, claim("exp", 1)), `"exp": missing or over`},
+		"one that is forged":       {s.token(oidctest.Grant{JKT: key.Thumbprint()}, func(j *oidctest.JWT) { j.SignWith(s.op.NewKey("RS256")) }), "not signed by a key of the provider"},
+	} {
+		s.refuses(name, http.StatusUnauthorized, "DPoP "+c.token, forge(key, c.token)...)
+		told := s.eventsOf(auth.EventLoginFailed)
+		if len(told) == 0 || !strings.Contains(told[len(told)-1].Reason, c.want) {
+			t.Errorf("%s: got %v, want %s in the last reason", name, told, c.want)
+		}
+	}
+	s.admits("a good proof, afterwards", "DPoP "+bound, prove(key, bound)...)
+}
+
 // The address that a proof is for is PublicURL's, however the server is reached: behind a proxy that ends TLS, below a path,
 // below a router that changes the request's path. What a client says of the host counts nowhere.
 func TestDPoPAddress(t *testing.T) {

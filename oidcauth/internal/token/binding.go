@@ -2,7 +2,7 @@ package token
 
 // Binding is what a request proves about its sender beside the token.
 type Binding struct {
-	Proof       string // thumbprint of the key of a DPoP proof that CheckProof has accepted for this token; empty: no proof
+	Proof       string // thumbprint of the key of a DPoP proof for this token, which is verified in the end; empty: no proof
 	Certificate []byte // the client's certificate in DER, from a TLS connection that has verified it; empty: none
 }
 

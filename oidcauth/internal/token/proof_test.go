@@ -140,7 +140,7 @@ func TestCheckProofRefuses(t *testing.T) {
 	check := proofCheck()
 	check.Algs = []string{"RS256"}
 	_, err := token.CheckProof(proof(nil, nil), check)
-	refused(t, err, "")
+	refused(t, err, "header.alg")
 }
 
 // RFC 3986 sections 6.2.2 and 6.2.3: what differs and means the same.

@@ -2,7 +2,7 @@
 // may have signed it, and what it must say to be an ID token, a logout token or an access token.
 //
 // [Parse] first, then one of CheckID, CheckRefreshed, CheckLogout and CheckAccess, each of which verifies the signature too:
-// nothing that a token says may be believed before. [CheckProof] is for DPoP proofs, [CheckBinding] for the tokens that need
+// nothing that a token says may be believed before. [ReadProof] is for DPoP proofs, [CheckBinding] for the tokens that need
 // them. A refusal is [ErrInvalid]; another error means that the provider's keys can't be known now.
 package token
 
