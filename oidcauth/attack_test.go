@@ -30,9 +30,11 @@ func (b *browser) made(code string) string {
 func TestStrangersCodesAreBounded(t *testing.T) {
 	t.Parallel()
 	const free = 100
-	var now clock
+	var now, ops clock
+	now.stop() // each second lets one more through
+	ops.stop()
 	s := newStand(t, func(pl *plan) {
-		pl.cfg.Auth.Now = now.now
+		pl.cfg.Auth.Now, pl.op.Now = now.now, ops.now
 		pl.cfg.Auth.TrustedProxies = []string{"127.0.0.0/8"}
 	})
 	const from = "X-Forwarded-For"
@@ -97,7 +99,9 @@ func TestErrorsLeaveNoRows(t *testing.T) {
 func TestPushedAttemptsAreBounded(t *testing.T) {
 	t.Parallel()
 	const free = 500
-	s := newStand(t, nil)
+	var now clock
+	now.stop() // each second lets one more through
+	s := newStand(t, func(pl *plan) { pl.cfg.Auth.Now, pl.op.Now = now.now, now.now })
 	s.browser().mustLogin()
 	s.op.Reset()
 	stranger := s.browser()

@@ -224,7 +224,10 @@ func edited(change func(string) string) func(*oidctest.JWT) {
 // to the provider, whose keys are known, and the right one counts before and after.
 func TestAccessTokens(t *testing.T) {
 	t.Parallel()
+	var clock clock
+	clock.stop() // what is too early by ten seconds stays so
 	s := apiStand(t, func(pl *plan) {
+		pl.cfg.Auth.Now, pl.op.Now = clock.now, clock.now
 		pl.provider.API.Algorithms = []string{"RS256", "ES256"}
 	})
 	rsa, es := s.op.Key("RS256"), s.op.Key("ES256")
@@ -233,7 +236,7 @@ func TestAccessTokens(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	now := time.Now().Unix()
+	now := clock.now().Unix()
 	good := s.token(oidctest.Grant{})
 	s.admits("the good token", "Bearer "+good)
 	s.admits("the good token of the other key", "Bearer "+s.token(oidctest.Grant{}, func(j *oidctest.JWT) { j.SignWith(es) }))

@@ -13,6 +13,15 @@ func (a *Auth) RefreshNow(secret string) error {
 	return a.refresher.refresh(hash)
 }
 
+// Refreshing tells whether the session of a cookie waits for a refresh that its use has asked for, or is at it.
+func (a *Auth) Refreshing(secret string) bool {
+	hash, _ := session.HashOf(secret)
+	a.refresher.mu.Lock()
+	defer a.refresher.mu.Unlock()
+	_, wanted := a.refresher.wanted[hash]
+	return wanted
+}
+
 // Closing is closed when no refresh begins any more.
 func (a *Auth) Closing() <-chan struct{} { return a.refresher.closing }
 

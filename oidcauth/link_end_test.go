@@ -5,7 +5,6 @@ import (
 	"net/url"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/coder/websocket"
 )
@@ -34,7 +33,7 @@ func TestLinkedSessionsEndAtTheProvider(t *testing.T) {
 			t.Fatalf("the logout was answered with %d %s", d.Status, d.Body)
 		}
 	}
-	if code := closed(t, room, 2*time.Second); code != websocket.StatusPolicyViolation {
+	if code := closed(t, room, reach); code != websocket.StatusPolicyViolation {
 		t.Errorf("the socket: got %d, want 1008", code)
 	}
 	until(t, "the session ends here", func() bool { return ended.who() == "" })
@@ -98,7 +97,7 @@ func TestUnlinking(t *testing.T) {
 	if b.who() != "" {
 		t.Error("the session goes on")
 	}
-	if code := closed(t, room, 2*time.Second); code != websocket.StatusPolicyViolation {
+	if code := closed(t, room, reach); code != websocket.StatusPolicyViolation {
 		t.Errorf("the socket: got %d, want 1008", code)
 	}
 	until(t, "it ends elsewhere", func() bool { return elsewhere.who() == "" })

@@ -153,7 +153,10 @@ func TestRefreshAnswers(t *testing.T) {
 			socket := b.room()
 			s.op.SetHooks(c.hooks)
 			now.forward(due)
-			err := s.RefreshNow(b.session())
+			secret := b.session()
+			err := s.RefreshNow(secret)
+			// The look at sockets, every few seconds, may have been faster: then nothing has been waited for.
+			eventually(t, "no refresh is under way", 10*time.Second, func() bool { return !s.Refreshing(secret) })
 			if c.ends {
 				if err != nil || b.in() || s.rows("auth_sessions") != 0 {
 					t.Fatalf("got %v, in: %v", err, b.in())

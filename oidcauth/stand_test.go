@@ -437,7 +437,7 @@ func status(t *testing.T, doing string, got answer, want int) {
 
 // reach is within what time a session's end has reached everything that it opened, wherever: a second, and what a busy machine
 // adds to it.
-const reach = 3 * time.Second
+const reach = 5 * time.Second
 
 // writers is a plan in which the provider's permissions count, and alice and bob may write.
 func writers(pl *plan) {
