@@ -53,8 +53,9 @@ func testHowSoonAnEndActsElsewhere(t *testing.T, on storetest.Engine) {
 					if errors.Is(err, errEnded) {
 						break
 					}
-					if asked.Sub(over) > time.Second {
-						t.Errorf("%v after the end: %v, %v", asked.Sub(over), p, err)
+					// A busy machine may keep it from being known for longer.
+					if late := asked.Sub(over); err == nil && late > time.Second || late > patience {
+						t.Errorf("%v after the end: %v, %v", late, p, err)
 						break
 					}
 					<-time.After(time.Millisecond)
