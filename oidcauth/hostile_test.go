@@ -17,8 +17,8 @@ import (
 func TestHostileProvider(t *testing.T) {
 	const (
 		newcomers = 64
-		limit     = time.Second // of one call; 10 seconds unless it is set
-		endpoints = 4           // that one login asks at most: discovery, token, keys, userinfo
+		limit     = 3 * time.Second // of one call; 10 seconds unless it is set
+		endpoints = 4               // that one login asks at most: discovery, token, keys, userinfo
 	)
 	for name, fault := range map[string]func(t *testing.T) oidctest.Fault{
 		"not at all": func(t *testing.T) oidctest.Fault {

@@ -93,7 +93,6 @@ func TestIntrospectionAnswers(t *testing.T) {
 			t.Parallel()
 			s := askStand(t, nil, func(pl *plan) {
 				pl.provider.API.Audience = configured.audience
-				pl.cfg.HTTPClient = &http.Client{Timeout: time.Second}
 			})
 			mine, others := clientID, audience
 			if configured.audience != "" {

@@ -44,7 +44,7 @@ func TestRelyingParty(t *testing.T) {
 
 // rpPlan registers the client as the behaviour wants, here and there.
 func rpPlan(t *testing.T, pl *plan, behaviour oidctest.Behaviour, now *clock) {
-	pl.cfg.HTTPClient = &http.Client{Timeout: 2 * time.Second} // of a provider that doesn't answer
+	pl.cfg.HTTPClient = &http.Client{Timeout: 5 * time.Second} // of a provider that doesn't answer
 	pl.cfg.Auth.Now, pl.op.Now = now.now, now.now
 	pl.client.IDTokenAlg, pl.client.Secret = "RS256", clientSecret
 	pl.withoutFrame = behaviour.Stage == oidctest.RPLogout // else the provider shows a page with the frame first

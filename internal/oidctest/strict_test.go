@@ -42,7 +42,7 @@ type strictTokens struct {
 
 // fetch sends a request and returns the JSON object of the answer, in good time and of a fair size.
 func (s *strictClient) fetch(ctx context.Context, method, to string, form url.Values, header http.Header) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second) // of which a busy machine takes two
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, method, to, strings.NewReader(form.Encode()))
 	if err != nil {
