@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -67,7 +68,10 @@ func (d *DB) try(ctx context.Context, fn func(tx *Tx) error) (answer, err error)
 	if tx.broken != nil {
 		return nil, tx.broken
 	}
-	if err := sqlTx.Commit(); err != nil {
+	switch err := sqlTx.Commit(); {
+	case errors.Is(err, sql.ErrTxDone): // database/sql has rolled back, since ctx has ended
+		return nil, ctx.Err()
+	case err != nil:
 		return nil, &commitError{err}
 	}
 	return nil, nil

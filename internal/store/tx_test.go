@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -155,6 +156,28 @@ func testWriteWithEachCallBroken(t *testing.T, on storetest.Engine) {
 			})
 		}
 	}
+}
+
+// Who gives up between the last statement and the commit learns that, and not only that it was too late to commit.
+func TestWriteGivenUpBeforeTheCommit(t *testing.T) {
+	storetest.Each(t, testWriteGivenUpBeforeTheCommit)
+}
+
+func testWriteGivenUpBeforeTheCommit(t *testing.T, on storetest.Engine) {
+	db, _ := on.New(t).Open(t)
+	d := openDB(t, db)
+	ctx, giveUp := context.WithCancel(t.Context())
+	err := d.Write(ctx, func(*store.Tx) error {
+		giveUp()
+		for db.Stats().InUse > 0 { // until database/sql has rolled back by itself
+			runtime.Gosched()
+		}
+		return nil
+	})
+	if wantError(t, "given up", err, store.ErrUnavailable); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want it to wrap context.Canceled", err)
+	}
+	addUser(t, d, "ann") // the next one doesn't wait
 }
 
 // of many changes at once none is lost, in one process or in several, whatever the application's DSN says; and the
