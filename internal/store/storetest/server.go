@@ -270,17 +270,21 @@ func (s *server) look(ctx context.Context, db *sqlx.DB) (string, error) {
 // Main runs the tests, and then drops what they have made at the servers.
 func Main(m *testing.M) int {
 	code := m.Run()
-	ctx, cancel := context.WithTimeout(context.Background(), testTimeout)
-	defer cancel()
 	for _, s := range servers {
 		for _, name := range s.all {
-			if err := errors.Join(s.disconnect(ctx, name), s.drop(ctx, name)); err != nil {
+			if err := s.remove(name); err != nil {
 				fmt.Fprintln(os.Stderr, "storetest:", err)
 				code = max(code, 1)
 			}
 		}
 	}
 	return code
+}
+
+func (s *server) remove(name string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), testTimeout)
+	defer cancel()
+	return errors.Join(s.disconnect(ctx, name), s.drop(ctx, name))
 }
 
 func (d *Database) connector(t testing.TB, options string) driver.Connector {
