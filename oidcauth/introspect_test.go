@@ -87,10 +87,10 @@ func TestIntrospectionAnswers(t *testing.T) {
 	fault := func(f oidctest.Fault) oidctest.Hooks {
 		return oidctest.Hooks{Faults: map[string]oidctest.Fault{"introspect": f}}
 	}
-	now := time.Now().Unix()
 	for _, configured := range []struct{ name, audience string }{{"without an audience", ""}, {"for an audience", audience}} {
 		t.Run(configured.name, func(t *testing.T) {
 			t.Parallel()
+			now := time.Now().Unix() // not before: its turn may come minutes later
 			s := askStand(t, nil, func(pl *plan) {
 				pl.provider.API.Audience = configured.audience
 			})
