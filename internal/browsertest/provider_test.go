@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -19,11 +20,7 @@ import (
 // they are in the world: what cookies go along when a browser comes back is the browser's rule.
 func serveWithProvider(t *testing.T) (s site, p *certified.Provider) {
 	t.Helper()
-	// The provider has to know the address before the quickstart listens there: a port that is free now.
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := listen(t)
 	addr := l.Addr().(*net.TCPAddr)
 	s.origin = fmt.Sprintf("http://localhost:%d", addr.Port)
 	s.url = s.origin + "/base/"
@@ -67,6 +64,19 @@ func serveWithProvider(t *testing.T) (s site, p *certified.Provider) {
 		t.Fatalf("the quickstart says %q, %v, want its address", line, err)
 	}
 	return s, p
+}
+
+// listen keeps a port for the quickstart, whose address the provider has to know before the quickstart can listen there. It
+// isn't one of those that systems give to clients: one of them could have it in the moment between the two.
+func listen(t *testing.T) net.Listener {
+	t.Helper()
+	for range 100 {
+		if l, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", 20000+rand.IntN(10000))); err == nil {
+			return l
+		}
+	}
+	t.Fatal("no free port")
+	return nil
 }
 
 // atProvider waits for a page of the provider's.
