@@ -18,10 +18,41 @@ type (
 	ProviderUser = oidctest.User
 	// ProviderHooks change what it says.
 	ProviderHooks = oidctest.Hooks
-	// ProviderBehaviour is a named way in which it strays; [ProviderBehaviours] has them all.
-	ProviderBehaviour = oidctest.Behaviour
+	// ProviderFault spoils the answers of one endpoint: middleware around what would answer.
+	ProviderFault = oidctest.Fault
+	// ProviderJWT is a token before it is signed, as hooks and those who mint one may change it.
+	ProviderJWT = oidctest.JWT
+	// ProviderKey is what it signs with, and what a client proves itself with (DPoP).
+	ProviderKey = oidctest.Key
 	// ProviderGrant says what a minted access token stands for.
 	ProviderGrant = oidctest.Grant
+	// ProviderCall is a request that it got.
+	ProviderCall = oidctest.Call
+	// ProviderDelivery is how a relying party answered a logout token.
+	ProviderDelivery = oidctest.Delivery
+	// ProviderBehaviour is a named way in which it strays; [ProviderBehaviours] has them all.
+	ProviderBehaviour = oidctest.Behaviour
+	// ProviderStage is the part of the protocol that a behaviour is about.
+	ProviderStage = oidctest.Stage
+	// ProviderVerdict is what a conforming relying party does about a behaviour.
+	ProviderVerdict = oidctest.Verdict
+)
+
+// The stages, and what a test does in each.
+const (
+	ProviderLogin        = oidctest.Login        // log in
+	ProviderRefresh      = oidctest.Refresh      // log in with offline_access, then refresh
+	ProviderRPLogout     = oidctest.RPLogout     // log in, then log out at the relying party
+	ProviderBackChannel  = oidctest.BackChannel  // log in, then LogoutSession
+	ProviderFrontChannel = oidctest.FrontChannel // log in, then load FrontchannelURL in the same browser
+)
+
+// The verdicts.
+const (
+	ProviderAccept = oidctest.Accept
+	ProviderRefuse = oidctest.Refuse
+	ProviderIgnore = oidctest.Ignore // it is understood, but there is nothing to do: nothing ends
+	ProviderEither = oidctest.Either // both are right, but nothing wrong is believed
 )
 
 // NewProvider starts an OpenID Provider for the tests of an application that signs its users in by OpenID Connect, and ends

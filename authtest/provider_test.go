@@ -1,10 +1,12 @@
 package authtest_test
 
 import (
+	"encoding/base64"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strings"
 	"testing"
 
 	"github.com/ostiary/auth/authtest"
@@ -69,5 +71,67 @@ func TestNewProvider(t *testing.T) {
 	}
 	if got := len(p.Calls("authorize")); got != 3 {
 		t.Errorf("got %d calls, want 3", got)
+	}
+}
+
+// Whoever is outside of this module can name all that there is to change: the hooks' tokens, keys, faults, and what to expect.
+func TestProviderThatMisbehaves(t *testing.T) {
+	t.Parallel()
+	p := authtest.NewProvider(t, authtest.ProviderConfig{Clients: []authtest.ProviderClient{{ID: "app", Audience: "https://api.example"}}})
+	parts := func(token string) (header, claims string) {
+		t.Helper()
+		part := strings.Split(token, ".")
+		if len(part) != 3 {
+			t.Fatalf("got %q, want a JWT", token)
+		}
+		h, err := base64.RawURLEncoding.DecodeString(part[0])
+		c, err2 := base64.RawURLEncoding.DecodeString(part[1])
+		if err != nil || err2 != nil {
+			t.Fatal(err, err2)
+		}
+		return string(h), string(c)
+	}
+	header, claims := parts(p.AccessToken(authtest.ProviderGrant{Sub: "alice"}))
+	if !strings.Contains(claims, `"sub":"alice"`) {
+		t.Fatalf("as it is: got %s", claims)
+	}
+	byStranger := func(key authtest.ProviderKey) func(*authtest.ProviderJWT) {
+		return func(j *authtest.ProviderJWT) {
+			j.Claims["sub"] = "bob"
+			j.SignWith(key)
+		}
+	}
+	header2, claims2 := parts(p.AccessToken(authtest.ProviderGrant{Sub: "alice"}, byStranger(p.NewKey("ES256"))))
+	if !strings.Contains(claims2, `"sub":"bob"`) || header2 == header {
+		t.Errorf("changed: got %s %s", header2, claims2)
+	}
+	p.SetHooks(authtest.ProviderHooks{
+		Faults: map[string]authtest.ProviderFault{"jwks": func(http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) })
+		}},
+	})
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.Endpoint("jwks"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := p.Client().Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusBadGateway {
+		t.Errorf("the fault: got %d", resp.StatusCode)
+	}
+	if calls := p.Calls("jwks"); len(calls) != 1 {
+		t.Errorf("got %d calls, want 1", len(calls))
+	}
+	refused := 0
+	for _, b := range authtest.ProviderBehaviours() {
+		if b.Stage == authtest.ProviderLogin && b.Want == authtest.ProviderRefuse {
+			refused++
+		}
+	}
+	if refused < 100 {
+		t.Errorf("got %d behaviours that a login refuses", refused)
 	}
 }
