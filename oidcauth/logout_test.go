@@ -6,7 +6,9 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/ostiary/auth"
 	"github.com/ostiary/auth/internal/oidctest"
@@ -303,5 +305,25 @@ func TestCookieAtLogout(t *testing.T) {
 		if c.Name == made.Name && (c.MaxAge >= 0 || c.Value != "" || c.Path != made.Path || c.Secure != made.Secure || !c.HttpOnly) {
 			t.Errorf("got %+v", c)
 		}
+	}
+}
+
+// A browser that goes on to the provider's logout leaves no refresh token behind that would still be good there. For an API
+// client, which goes nowhere, the provider is told nothing: with the token it may take back the user's consent.
+func TestLogoutGivesTheRefreshTokenBack(t *testing.T) {
+	t.Parallel()
+	var given atomic.Value
+	s := newStand(t, func(pl *plan) { frameless(pl); pl.cfg.RefreshKeys = [][]byte{sealKey("of now")} })
+	s.op.SetHooks(oidctest.Hooks{OnTokenResponse: func(_ *http.Request, a map[string]any) { given.Store(a["refresh_token"]) }})
+	client := s.browser().mustLogin()
+	status(t, "an API client", client.do("POST", "/auth/logout", ""), http.StatusNoContent)
+	b := s.browser().mustLogin()
+	mine := given.Load()
+	if a := b.logout(); a.StatusCode != http.StatusSeeOther || b.in() || client.in() {
+		t.Fatalf("got %d %s", a.StatusCode, a.body)
+	}
+	eventually(t, "the token is revoked", 5*time.Second, func() bool { return len(s.op.Calls("revoke")) > 0 })
+	if calls := s.op.Calls("revoke"); len(calls) != 1 || calls[0].Form.Get("token") != mine {
+		t.Errorf("got %d revocations, want the browser's alone", len(calls))
 	}
 }
