@@ -219,9 +219,9 @@ func edited(change func(string) string) func(*oidctest.JWT) {
 	return func(j *oidctest.JWT) { j.Edit = change }
 }
 
-// FU25, J-01, J-02, J-05, J-06, J-07, J-08, J-13, J-15, J-16, J-17, J-18, J-19, J-20, J-21, J-22, J-23, J-24, J-25, J-26, J-27,
+// FU25, J-01, J-02, J-05, J-07, J-08, J-13, J-15, J-16, J-17, J-18, J-19, J-20, J-21, J-22, J-23, J-24, J-25, J-26, J-27,
 // J-28, J-29, J-31, J-32, J-33, J-34, J-39, J-40, J-48, J-10: what a JWT access token must be. Each wrong one is refused without a question
-// to the provider, whose keys are known, and the right one counts before and after.
+// to the provider, whose keys are known, and the right one counts before and after. J-06 is in TestKeySets.
 func TestAccessTokens(t *testing.T) {
 	t.Parallel()
 	var clock clock
@@ -277,6 +277,15 @@ func TestAccessTokens(t *testing.T) {
 		"J-17 flattened JSON": {edited(func(c string) string {
 			p := strings.Split(c, ".")
 			return fmt.Sprintf(`{"protected":%q,"payload":%q,"signature":%q}`, p[0], p[1], p[2])
+		})},
+		"J-17 an algorithm outside of what is signed": {edited(func(c string) string {
+			p := strings.Split(c, ".")
+			return fmt.Sprintf(`{"header":{"alg":"RS256"},"protected":%q,"payload":%q,"signature":%q}`, p[0], p[1], p[2])
+		})},
+		"J-18 two signatures": {edited(func(c string) string {
+			p := strings.Split(c, ".")
+			one := fmt.Sprintf(`{"protected":%q,"signature":%q}`, p[0], p[2])
+			return fmt.Sprintf(`{"payload":%q,"signatures":[%s,%s]}`, p[1], one, one)
 		})},
 		"J-19 a blank in it":                     {edited(func(c string) string { return c[:20] + " " + c[20:] })},
 		"J-20 another last character":            {edited(tail)},
