@@ -143,6 +143,16 @@ func TestPeopleOfACertifiedProvider(t *testing.T) {
 	alice.open(s.url)
 	alice.atProvider(p, "Sign in") // the provider has forgotten who it is
 	bob.connected()
+
+	// Who signs out at the provider itself is signed out here: the provider says so to the server, not to the browser.
+	bob.watchSocket()
+	there := bob.newTab()
+	there.open(p.Issuer + "/session/end")
+	there.atProvider(p, "Sign out")
+	there.click("button[name=logout]")
+	bob.awaitClose("1008 session ended")
+	bob.open(s.url)
+	bob.atProvider(p, "Sign in")
 	alice.clean("401 (Unauthorized)") // the page asks who it is when its socket ends
-	bob.clean("400 (Bad Request)")
+	bob.clean("400 (Bad Request)", "401 (Unauthorized)")
 }
