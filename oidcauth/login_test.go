@@ -1,12 +1,16 @@
 package oidcauth_test
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 
 	"github.com/ostiary/auth"
+	"github.com/ostiary/auth/internal/oidctest"
 )
 
 // JV60: who isn't logged in and navigates is sent to the login page, anybody else is answered 401.
@@ -102,5 +106,50 @@ func TestScopes(t *testing.T) {
 				t.Errorf("got %v, want the scope %q", pushed, c.want)
 			}
 		})
+	}
+}
+
+// Not every provider takes pushed requests, and not every server can keep a secret: then the address holds what is asked, and
+// PKCE alone says whose the code is.
+func TestLoginWithoutPushedRequestsAndWithoutASecret(t *testing.T) {
+	t.Parallel()
+	s := newStand(t, func(pl *plan) { pl.client.Auth = "none" })
+	s.op.SetHooks(oidctest.Hooks{OnDiscovery: func(metadata map[string]any) {
+		delete(metadata, "pushed_authorization_request_endpoint")
+		delete(metadata, "require_pushed_authorization_requests")
+	}})
+	b := s.browser()
+	leave := b.leave("/auth/login?next=/page")
+	asked, err := url.Parse(leave)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := asked.Query()
+	if q.Get("code_challenge_method") != "S256" || len(q.Get("code_challenge")) != 43 || q.Get("state") == "" || q.Get("nonce") == "" ||
+		q.Get("redirect_uri") != s.url+"/auth/callback/corp" || q.Has("request_uri") || len(s.op.Calls("par")) != 0 {
+		t.Errorf("asked with %v", q)
+	}
+	if a := b.open(b.back(leave)); a.Header.Get("Location") != "/page" || !b.in() {
+		t.Fatalf("the login ends with %d to %q: %s", a.StatusCode, a.Header.Get("Location"), a.body)
+	}
+	calls := s.op.Calls("token")
+	if len(calls) != 1 {
+		t.Fatalf("got %d calls of the token endpoint, want 1", len(calls))
+	}
+	sum := sha256.Sum256([]byte(calls[0].Form.Get("code_verifier")))
+	if got := base64.RawURLEncoding.EncodeToString(sum[:]); got != q.Get("code_challenge") {
+		t.Errorf("the verifier isn't that of the challenge")
+	}
+	if form := calls[0].Form; form.Get("client_id") != clientID || form.Has("client_secret") || form.Has("client_assertion") || calls[0].Header.Get("Authorization") != "" {
+		t.Errorf("the token endpoint got %v", form)
+	}
+	// A code that somebody else has got hold of is worth nothing without the verifier.
+	thief, victim := s.browser(), s.browser()
+	stolen, err := url.Parse(victim.back(victim.leave("/auth/login")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a := thief.open(withQuery(thief.back(thief.leave("/auth/login")), "code", stolen.Query().Get("code"))); a.StatusCode != http.StatusBadRequest || thief.in() {
+		t.Errorf("a stolen code: got %d, in: %v", a.StatusCode, thief.in())
 	}
 }
