@@ -44,6 +44,7 @@ func TestParseRefusesOtherShapes(t *testing.T) {
 		"J-19 a line end within the header":  head[:4] + "\n" + head[4:] + "." + body + "." + tail,
 		"J-19 a line end within the payload": head + "." + body[:4] + "\r\n" + body[4:] + "." + tail,
 		"J-19 a line end in the signature":   head + "." + body + "." + tail[:4] + "\n" + tail[4:],
+		"J-19 a carriage return within":      head + "." + body + "." + tail[:4] + "\r" + tail[4:],
 		"J-19 a tab":                         head + ".\t" + body + "." + tail,
 		"J-20 padding":                       good + "==",
 		"J-20 padding of the header":         head + "=." + body + "." + tail,
