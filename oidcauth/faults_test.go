@@ -129,6 +129,7 @@ func TestRowsThatCannotBeRead(t *testing.T) {
 			if b.in() || !bob.in() {
 				t.Errorf("in: alice %v, bob %v", b.in(), bob.in())
 			}
+			status(t, "her request", b.do("GET", "/api", ""), http.StatusUnauthorized)
 			if status(t, "logout", s.browser().do("POST", "/auth/logout", ""), http.StatusNoContent); name != "another issuer's claims" && s.count(auth.EventFault) == 0 {
 				t.Error("nobody is told")
 			}
