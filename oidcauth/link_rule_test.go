@@ -239,3 +239,21 @@ func TestAccountsThatNameNoSession(t *testing.T) {
 		t.Errorf("got %d to %q, want 503", a.StatusCode, a.Header.Get("Location"))
 	}
 }
+
+// Who may not sign in by the provider at all may not do so as a local user either: a link opens no door that the mapping has shut.
+func TestLinkedSignInsAskTheMapping(t *testing.T) {
+	t.Parallel()
+	l := newLinked(t, nil, func(pl *plan) {
+		pl.provider.Mapping.Roles, pl.provider.Mapping.AllowGroups = []string{"groups"}, []string{"staff"}
+	})
+	l.says(map[string]any{"groups": []string{"staff"}})
+	l.browser().locally("ann").mustLink()
+	if b := l.browser(); b.login("/auth/login").StatusCode != http.StatusSeeOther || b.who() != l.idOf("ann") {
+		t.Fatalf("the good case: got %q", b.who())
+	}
+	l.says(map[string]any{"groups": []string{"guests"}})
+	b, sessions := l.browser(), l.rows("sessions")
+	if a := b.login("/auth/login"); a.StatusCode != http.StatusForbidden || b.who() != "" || l.rows("sessions") != sessions {
+		t.Errorf("no longer staff: got %d as %q, want 403 and no session", a.StatusCode, b.who())
+	}
+}
