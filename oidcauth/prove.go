@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"slices"
 
 	"github.com/ostiary/auth/oidcauth/internal/op"
 	"github.com/ostiary/auth/oidcauth/internal/token"
@@ -14,8 +15,8 @@ type proof struct {
 	subject string
 	sid     string // the provider's session; empty: it has no name
 	facts   token.Facts
-	said    token.Claims // of the ID token
-	claims  Claims       // and of userinfo with it
+	claims  Claims       // of the ID token, and of userinfo with it
+	rest    token.Claims // what to remember of the ID token, see restOf
 }
 
 // prove verifies the ID token, and asks for what it leaves out.
@@ -29,34 +30,31 @@ func (p *provider) prove(ctx context.Context, tokens *op.Tokens, check token.IDC
 	}
 	facts := id.Facts()
 	subject := facts.Subject
-	found := &proof{subject: subject, facts: facts, said: id.Claims}
+	found := &proof{subject: subject, facts: facts, claims: Claims(id.Claims), rest: id.Claims}
 	found.sid, _ = id.Claims.Text("sid")
-	if found.claims, err = p.withUserInfo(ctx, id.Claims, tokens, subject); err != nil {
+	info, err := p.userInfo(ctx, tokens.Access, subject)
+	if err != nil {
 		return nil, err
+	}
+	if info != nil { // the ID token goes before it: that one is signed
+		found.claims, found.rest = merged(id.Claims, info), restOf(id.Claims, info)
 	}
 	return found, nil
 }
 
-// withUserInfo adds to an ID token's claims what userinfo says of the same subject, where it is to be asked. tokens are those
-// that have come with it, or last of all.
-func (p *provider) withUserInfo(ctx context.Context, said token.Claims, tokens *op.Tokens, subject string) (Claims, error) {
+// userInfo is what userinfo says of the subject; nil: it isn't to be asked.
+func (p *provider) userInfo(ctx context.Context, access, subject string) (token.Claims, error) {
 	if p.SkipUserInfo {
-		return Claims(said), nil
+		return nil, nil
 	}
-	info, err := p.op.UserInfo(ctx, tokens.Access, subject)
+	info, err := p.op.UserInfo(ctx, access, subject)
 	if errors.Is(err, errors.ErrUnsupported) {
-		return Claims(said), nil
+		return nil, nil
 	}
-	if err != nil {
-		return nil, err
-	}
-	if tokens.ID == "" { // a refresh without one: what was taken back since must not live on in the one before
-		return merged(info, said), nil
-	}
-	return merged(said, info), nil // that one is signed
+	return info, err
 }
 
-// merged is what over says, and beside it what under does.
+// merged is what under says, and over it what over does.
 func merged(over, under token.Claims) Claims {
 	all := make(Claims, len(over)+len(under))
 	maps.Copy(all, under)
@@ -70,7 +68,7 @@ func merged(over, under token.Claims) Claims {
 		if own == "" {
 			from = under
 		}
-		for _, name := range []string{"email", "email_verified"} {
+		for _, name := range addressClaims {
 			delete(all, name)
 			if value, given := from[name]; given {
 				all[name] = value
@@ -78,4 +76,28 @@ func merged(over, under token.Claims) Claims {
 		}
 	}
 	return all
+}
+
+// addressClaims belong together.
+var addressClaims = []string{"email", "email_verified"}
+
+// loginClaims are what an ID token says of itself and of the login; userinfo is no witness of that.
+var loginClaims = []string{"iss", "sub", "aud", "azp", "exp", "iat", "nbf", "jti", "nonce", "at_hash", "sid", "auth_time", "acr", "amr"}
+
+// restOf is what to remember of an ID token for refreshes that bring none. Of what userinfo has as well, userinfo is asked
+// anew: remembered, a group would be there still when userinfo has it no more.
+func restOf(id, info token.Claims) token.Claims {
+	rest := maps.Clone(id)
+	maps.DeleteFunc(rest, func(name string, _ any) bool {
+		_, told := info[name]
+		return told && !slices.Contains(loginClaims, name) && !slices.Contains(addressClaims, name)
+	})
+	return rest
+}
+
+// since is what userinfo says now, over what is remembered of an ID token: it is newer.
+func since(rest, info token.Claims) Claims {
+	now := maps.Clone(info)
+	maps.DeleteFunc(now, func(name string, _ any) bool { return slices.Contains(loginClaims, name) })
+	return merged(now, rest)
 }

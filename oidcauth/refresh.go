@@ -80,11 +80,7 @@ func (f *refresher) renew(ctx context.Context, l *lease) error {
 			return err
 		}
 	}
-	said, err := f.said(ctx, l, tokens)
-	if err != nil {
-		return err
-	}
-	claims, err := p.withUserInfo(ctx, said, tokens, l.session.Subject)
+	claims, rest, err := f.claims(ctx, l, tokens)
 	if err != nil {
 		return err
 	}
@@ -96,7 +92,7 @@ func (f *refresher) renew(ctx context.Context, l *lease) error {
 	if err != nil {
 		return err
 	}
-	sealed, err := f.b.sealClaims(p.Issuer, l.session.Subject, said)
+	sealed, err := f.b.sealClaims(p.Issuer, l.session.Subject, rest)
 	if err != nil {
 		return err
 	}
@@ -141,12 +137,33 @@ func (f *refresher) keep(l *lease, secret string) error {
 	}
 }
 
-// said are the claims of the ID token that a refresh has brought. One that brings none, as it may (OpenID Connect Core 12.2),
-// says nothing new: those of the one before count still, as far as userinfo doesn't say otherwise.
-func (f *refresher) said(ctx context.Context, l *lease, tokens *op.Tokens) (token.Claims, error) {
+// claims are what the provider says now, and what to remember of it. A refresh that brings no ID token, as it may (OpenID
+// Connect Core 12.2), says nothing new but by userinfo: what the one before says alone counts still.
+func (f *refresher) claims(ctx context.Context, l *lease, tokens *op.Tokens) (all Claims, rest token.Claims, err error) {
 	if tokens.ID == "" {
-		return f.b.lastSaid(l)
+		rest, err = f.b.lastSaid(l)
+	} else {
+		rest, err = f.refreshed(ctx, l, tokens)
 	}
+	if err != nil {
+		return nil, nil, err
+	}
+	info, err := l.provider.userInfo(ctx, tokens.Access, l.session.Subject)
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case info == nil:
+		return Claims(rest), rest, nil
+	case tokens.ID == "":
+		all = since(rest, info)
+	default:
+		all = merged(rest, info)
+	}
+	return all, restOf(rest, info), nil
+}
+
+// refreshed are the claims of the ID token that a refresh has brought.
+func (f *refresher) refreshed(ctx context.Context, l *lease, tokens *op.Tokens) (token.Claims, error) {
 	t, err := token.Parse(tokens.ID)
 	if err == nil {
 		p := l.provider

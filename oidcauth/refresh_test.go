@@ -1,9 +1,13 @@
 package oidcauth_test
 
 import (
+	"context"
+	"fmt"
+	"maps"
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -487,4 +491,76 @@ func TestRefreshWithoutAnIDToken(t *testing.T) {
 		t.Fatal(err)
 	}
 	allowed("after a refresh without one, and less at userinfo", http.StatusForbidden)
+}
+
+// Where a refresh brings no ID token, userinfo is newer than the last one: a role that was taken back, or an address that isn't
+// verified any more, doesn't live on in what the login had said.
+func TestUserinfoIsNewerThanTheLastIDToken(t *testing.T) {
+	t.Parallel()
+	type claims map[string]any
+	boss, corp := []any{"boss"}, claims{"email": "alice@corp.example", "email_verified": true}
+	for name, c := range map[string]struct {
+		id, before, after claims // of userinfo, before the refresh and after it
+		boss, in          bool   // after it
+	}{
+		"as before, in both":                         {claims{"groups": boss}, claims{"groups": boss}, claims{"groups": boss}, true, true},
+		"as before, in the ID token alone":           {claims{"groups": boss}, nil, nil, true, true},
+		"another role":                               {claims{"groups": boss}, claims{"groups": boss}, claims{"groups": []any{"guest"}}, false, true},
+		"no role":                                    {claims{"groups": boss}, claims{"groups": boss}, claims{"groups": []any{}}, false, true},
+		"no word about roles":                        {claims{"groups": boss}, claims{"groups": boss}, nil, false, true},
+		"a role that only userinfo tells":            {nil, nil, claims{"groups": boss}, true, true},
+		"one that the ID token left out of the list": {claims{"groups": []any{}}, nil, claims{"groups": boss}, true, true},
+		"an address that isn't verified any more":    {corp, corp, claims{"email": corp["email"], "email_verified": false}, false, false},
+		"another address":                            {corp, corp, claims{"email": "alice@home.example", "email_verified": true}, false, false},
+		"an address that only the ID token verifies": {corp, claims{"email": corp["email"]}, claims{"email": corp["email"]}, false, true},
+		"an address that only the ID token has":      {corp, nil, nil, false, true},
+		"what userinfo says of the login":            {claims{"acr": "1"}, nil, claims{"acr": "2", "iss": "https://evil.example", "aud": "evil"}, false, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var now clock
+			var acr atomic.Value
+			s := newStand(t, func(pl *plan) {
+				pl.cfg.Auth.Now, pl.op.Now = now.now, now.now
+				pl.cfg.RefreshKeys = [][]byte{sealKey("of now")}
+				pl.provider.Mapping = oidcauth.Mapping{Roles: []string{"groups"}, RoleMap: map[string][]string{"boss": {"boss"}}}
+				if c.id["email"] != nil {
+					pl.provider.Mapping.AllowDomains = []string{"corp.example"}
+				}
+				pl.provider.Mapping.Func = func(_ context.Context, claims oidcauth.Claims, _ *auth.Identity) error {
+					acr.Store(fmt.Sprint(claims["iss"], claims["aud"], claims["acr"]))
+					return nil
+				}
+			})
+			says := func(to map[string]any, from claims) {
+				for _, name := range []string{"groups", "email", "email_verified", "acr"} {
+					delete(to, name)
+				}
+				maps.Copy(to, from)
+			}
+			info := c.before
+			hooks := oidctest.Hooks{
+				OnIDToken:  func(j *oidctest.JWT) { says(j.Claims, c.id) },
+				OnUserInfo: func(claims map[string]any) { says(claims, info) },
+			}
+			s.op.SetHooks(hooks)
+			b := s.browser().mustLogin()
+			first := acr.Load()
+			hooks.OnTokenResponse = func(_ *http.Request, answer map[string]any) { delete(answer, "id_token") }
+			s.op.SetHooks(hooks)
+			for _, info = range []claims{c.before, c.after, c.after} {
+				now.forward(due)
+				if err := s.RefreshNow(b.session()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			a := b.do("GET", "/", "")
+			if in := a.StatusCode == http.StatusOK; in != c.in || strings.Contains(a.body, `"roles":["boss"]`) != c.boss {
+				t.Errorf("got %d %s, want in: %v, boss: %v", a.StatusCode, a.body, c.in, c.boss)
+			}
+			if now := acr.Load(); c.in && now != first {
+				t.Errorf("of the login it says %v, and then %v", first, now)
+			}
+		})
+	}
 }

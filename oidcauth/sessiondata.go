@@ -16,7 +16,7 @@ type sessionData struct {
 	IDToken string `json:"id_token,omitempty"`
 	// Refresh is the refresh token, sealed under Config.RefreshKeys; empty: there is none.
 	Refresh string `json:"refresh,omitempty"`
-	// Said are the claims of the last ID token, sealed like Refresh, for refreshes that bring none.
+	// Said is what to remember of the last ID token, sealed like Refresh, for refreshes that bring none.
 	Said string `json:"said,omitempty"`
 	// Due is when Refresh is to be used next, in Unix seconds, and Lease until when one instance is at it.
 	Due   int64 `json:"due,omitempty"`
@@ -51,7 +51,7 @@ func (b *backend) newData(l *login, secret string, now time.Time) (string, error
 	if b.refreshKeys != nil && tokens.Refresh != "" {
 		d.Refresh = b.refreshKeys.Seal([]byte(tokens.Refresh), refreshContext(issuer, proof.subject))
 		d.Due = nextRefresh(tokens, now)
-		if d.Said, err = b.sealClaims(issuer, proof.subject, proof.said); err != nil {
+		if d.Said, err = b.sealClaims(issuer, proof.subject, proof.rest); err != nil {
 			return "", err
 		}
 	}
@@ -105,7 +105,7 @@ func (b *backend) sealClaims(issuer, subject string, said token.Claims) (string,
 	return b.refreshKeys.Seal(text, claimsContext(issuer, subject)), nil
 }
 
-// lastSaid are the claims of the last ID token.
+// lastSaid is what is remembered of the last ID token.
 func (b *backend) lastSaid(l *lease) (token.Claims, error) {
 	text, _, err := b.refreshKeys.Open(l.data.Said, claimsContext(l.session.Issuer, l.session.Subject))
 	if err != nil {
