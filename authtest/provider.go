@@ -8,7 +8,11 @@ import (
 
 // What the provider of [NewProvider] is made of, and what it deals in.
 type (
-	// Provider is an OpenID Provider on loopback. It conforms until it is told to misbehave.
+	// Provider is an OpenID Provider on loopback. It conforms until it is told to misbehave. Issuer is its name, SignIn says who
+	// is there, AccessToken mints what programs send, Logout and LogoutSession end what is there, Down and Up are outages,
+	// SetHooks, Behave and Fault have it misbehave, Calls tells what it was asked. For all of it and of the types below:
+	//
+	//	go doc -all github.com/ostiary/auth/internal/oidctest
 	Provider = oidctest.Provider
 	// ProviderConfig is what it is made of; the zero value is an http provider that knows the users alice and bob.
 	ProviderConfig = oidctest.Config

@@ -69,6 +69,10 @@ func TestNewProvider(t *testing.T) {
 	if back := ask(); back.Has("iss") {
 		t.Errorf("misbehaving: got %v, want no iss", back)
 	}
+	lacking := p.AccessToken(authtest.ProviderGrant{Sub: "alice", Audience: "https://api.example"}, func(j *authtest.ProviderJWT) { delete(j.Claims, "exp") })
+	if claims, err := base64.RawURLEncoding.DecodeString(strings.Split(lacking, ".")[1]); err != nil || strings.Contains(string(claims), `"exp"`) {
+		t.Errorf("a token without exp: got %s, %v", claims, err)
+	}
 	if got := len(p.Calls("authorize")); got != 3 {
 		t.Errorf("got %d calls, want 3", got)
 	}
