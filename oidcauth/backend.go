@@ -37,7 +37,7 @@ type backend struct {
 	flows       *seal.Box
 	refreshKeys *seal.Box // nil: no refresh tokens
 	accounts    Accounts
-	linkByEmail func(provider, email string) string
+	linkByEmail func(ctx context.Context, provider, email string) (string, error)
 
 	refresher *refresher
 	bearers   *bearers

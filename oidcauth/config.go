@@ -2,6 +2,7 @@ package oidcauth
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -38,9 +39,9 @@ type Config struct {
 	// with this address, verified by the provider (email_verified is true), is then that account's user, and stays so.
 	// Danger: every provider here can sign in as any user whose address it claims to have verified, but for those who hold
 	// admin:read or admin:write: they are refused until they have linked that sign-in themselves. It may be called concurrently,
-	// and again for the same address until that is linked. "" is an answer, not a fault: who gets it signs in as a person of
-	// the provider. Nil: accounts are linked by their users only, at /link/{provider}.
-	LinkVerifiedEmail func(provider, email string) (username string)
+	// and again for the same address until that is linked. Who gets "" signs in as a person of the provider; an error is 503, as
+	// of a backend, and nobody is signed in. Nil: accounts are linked by their users only, at /link/{provider}.
+	LinkVerifiedEmail func(ctx context.Context, provider, email string) (username string, err error)
 	// HTTPClient reaches the providers. Of it only two fields count: Transport, for a private certificate authority or a proxy,
 	// and Timeout, which is of one call; 0: 10 seconds. No redirect is followed and no cookie kept. Nil, or without a Transport:
 	// the system's authorities and the environment's proxy. Danger: only that transport refuses names that lead to link-local

@@ -1,6 +1,7 @@
 package oidcauth_test
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -49,7 +50,7 @@ func TestConfig(t *testing.T) {
 		"a cookie name that is too long": {func(c *oidcauth.Config, _ *oidcauth.Provider) { c.CookieName = strings.Repeat("x", 60) }, "CookieName"},
 		"a short refresh key":            {func(c *oidcauth.Config, _ *oidcauth.Provider) { c.RefreshKeys = [][]byte{make([]byte, 16)} }, "RefreshKeys"},
 		"a rule for no accounts": {func(c *oidcauth.Config, _ *oidcauth.Provider) {
-			c.LinkVerifiedEmail = func(string, string) string { return "" }
+			c.LinkVerifiedEmail = func(context.Context, string, string) (string, error) { return "", nil }
 		}, "LinkVerifiedEmail"},
 		"two providers of one name": {func(c *oidcauth.Config, p *oidcauth.Provider) {
 			other := *p

@@ -3,6 +3,7 @@ package oidcauth
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -104,13 +105,8 @@ func (b *backend) signInLocally(ctx context.Context, w http.ResponseWriter, r *h
 	}
 	cookies, err := signIn()
 	if errors.Is(err, auth.ErrNoCredentials) && b.linkByEmail != nil {
-		// Only an address that the provider says it has verified is anybody's: others can be made up.
-		if email, ok := p.Mapping.email(proof.claims); ok {
-			if username := b.linkByEmail(p.Name, email); username != "" {
-				if err = b.accounts.LinkAs(ctx, username, p.Issuer, proof.subject); err == nil {
-					cookies, err = signIn()
-				}
-			}
+		if err = b.linkByRule(ctx, p, proof); err == nil {
+			cookies, err = signIn()
 		}
 	}
 	field, refused := errors.AsType[*auth.FieldError](err)
@@ -132,6 +128,23 @@ func (b *backend) signInLocally(ctx context.Context, w http.ResponseWriter, r *h
 	b.leaveBehind(w, r, p)
 	returnpath.Redirect(w, b.next(l.flow.Next))
 	return true, nil
+}
+
+// linkByRule links somebody to the account that LinkVerifiedEmail names; [auth.ErrNoCredentials]: to none.
+func (b *backend) linkByRule(ctx context.Context, p *provider, proof *proof) error {
+	// Only an address that the provider says it has verified is anybody's: others can be made up.
+	email, ok := p.Mapping.email(proof.claims)
+	if !ok {
+		return auth.ErrNoCredentials
+	}
+	username, err := b.linkByEmail(ctx, p.Name, email)
+	switch {
+	case err != nil: // of whatever kind: none of them says that nobody has this address
+		return fmt.Errorf("LinkVerifiedEmail: %v", err)
+	case username == "":
+		return auth.ErrNoCredentials
+	}
+	return b.accounts.LinkAs(ctx, username, p.Issuer, proof.subject)
 }
 
 // leaveBehind ends the session here of somebody who has become a local user: one browser is never two people. That it can't be

@@ -16,12 +16,12 @@ import (
 
 // byAddress links ann@example.com to ann, and so on.
 func byAddress(pl *plan) {
-	pl.cfg.LinkVerifiedEmail = func(provider, email string) string {
+	pl.cfg.LinkVerifiedEmail = func(_ context.Context, provider, email string) (string, error) {
 		name, domain, _ := strings.Cut(email, "@")
 		if provider != "corp" || domain != "example.com" {
-			return ""
+			return "", nil
 		}
-		return name
+		return name, nil
 	}
 }
 
@@ -134,6 +134,30 @@ func TestLinkByVerifiedEmailOpensNoAdminsAccount(t *testing.T) {
 	l.disable("bob")
 	l.says(map[string]any{"email": "bob@example.com", "email_verified": true})
 	refused("O-29: a disabled user")
+}
+
+// A rule that can't tell whose address it is lets nobody in, neither as the account nor as somebody else.
+func TestLinkByVerifiedEmailFails(t *testing.T) {
+	t.Parallel()
+	var fault error
+	l := newLinked(t, nil, func(pl *plan) {
+		pl.cfg.LinkVerifiedEmail = func(context.Context, string, string) (string, error) { return "ann", fault }
+	})
+	l.says(map[string]any{"email": "ann@example.com", "email_verified": true})
+	for _, fault = range []error{errors.New("no database"), auth.ErrNoCredentials, auth.ErrForbidden, context.Canceled} {
+		b := l.browser()
+		if a := b.login("/auth/login"); a.StatusCode != http.StatusServiceUnavailable || a.Header.Get("Retry-After") == "" || b.who() != "" {
+			t.Errorf("%v: got %d, signed in as %q", fault, a.StatusCode, b.who())
+		}
+		if links := l.links("ann"); len(links) != 0 {
+			t.Errorf("%v: linked: %+v", fault, links)
+		}
+	}
+	fault = nil
+	b := l.browser()
+	if b.login("/auth/login"); b.who() != l.idOf("ann") {
+		t.Errorf("signed in as %q, want ann", b.who())
+	}
 }
 
 // J-43: who was let in by the rule alone makes no own act of it: neither of that sign-in nor of another one, and takes nothing
