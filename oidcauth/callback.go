@@ -41,7 +41,7 @@ func (b *backend) callback(w http.ResponseWriter, r *http.Request) {
 		b.settle(r, err)
 	}
 	if err != nil {
-		b.writeLoginError(w, r, p, err)
+		b.writeLoginError(w, r, p, f, err)
 	}
 }
 

@@ -180,12 +180,12 @@ func TestLoginAfterARefusal(t *testing.T) {
 			}
 			b := s.browser()
 			s.op.SignIn("bob")
-			a := b.login("/auth/login")
-			if status(t, "bob", a, http.StatusForbidden); b.in() || prompt() != configured || !strings.Contains(a.body, `href="/auth/login?prompt=login"`) {
+			a := b.login("/auth/login?next=/page")
+			if status(t, "bob", a, http.StatusForbidden); b.in() || prompt() != configured || !strings.Contains(a.body, `href="/auth/login?next=%2Fpage&amp;prompt=login"`) {
 				t.Fatalf("bob is in: %v, asked with prompt %q: %s", b.in(), prompt(), a.body)
 			}
 			s.op.SignIn("alice")
-			if a := b.login("/auth/login?prompt=login"); a.StatusCode != http.StatusSeeOther || !b.in() || prompt() != want {
+			if a := b.login("/auth/login?next=%2Fpage&prompt=login"); a.StatusCode != http.StatusSeeOther || a.Header.Get("Location") != "/page" || !b.in() || prompt() != want {
 				t.Errorf("alice: got %d, asked with prompt %q, want %q", a.StatusCode, prompt(), want)
 			}
 		})
@@ -199,7 +199,7 @@ func TestSilentLoginsThatAreConfigured(t *testing.T) {
 	s.browser().mustLogin()
 	s.op.SignOut()
 	b := s.browser()
-	if a := b.login(b.open("/page").Header.Get("Location")); a.StatusCode != http.StatusBadRequest || !strings.Contains(a.body, `href="/auth/login"`) || b.in() {
+	if a := b.login(b.open("/page").Header.Get("Location")); a.StatusCode != http.StatusBadRequest || !strings.Contains(a.body, `href="/auth/login?next=%2Fpage"`) || b.in() {
 		t.Errorf("got %d to %q %s, want a page", a.StatusCode, a.Header.Get("Location"), a.body)
 	}
 }

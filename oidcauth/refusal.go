@@ -41,8 +41,9 @@ func forbid(message, format string, args ...any) error {
 	return &refusal{status: http.StatusForbidden, message: message, reason: fmt.Errorf(format, args...)}
 }
 
-// writeLoginError answers a login that came to nothing. No session has begun and no cookie but the attempt's has changed.
-func (b *backend) writeLoginError(w http.ResponseWriter, r *http.Request, p *provider, err error) {
+// writeLoginError answers a login that came to nothing. No session has begun and no cookie but the attempt's has changed. f is
+// the attempt; nil: there is none, or it may be used yet.
+func (b *backend) writeLoginError(w http.ResponseWriter, r *http.Request, p *provider, f *flow, err error) {
 	if limited, ok := errors.AsType[*auth.LimitedError](err); ok {
 		b.writeLimited(w, r, p, limited.RetryAfter)
 		return
@@ -52,10 +53,14 @@ func (b *backend) writeLoginError(w http.ResponseWriter, r *http.Request, p *pro
 		b.unreachable(w, r, p, "a login", err)
 		return
 	}
+	// Anew where somebody is refused: the provider would send the same person back without a word, who may have another account.
+	again := initiation{anew: no.status == http.StatusForbidden}
+	if f != nil && f.Next != b.next("") {
+		again.next = f.Next
+	}
 	login := b.path("/login")
-	if no.status == http.StatusForbidden {
-		// The provider would send the same person back without a word, who may have another account.
-		login += "?" + initiation{anew: true}.query()
+	if query := again.query(); query != "" {
+		login += "?" + query
 	}
 	page.WriteProblem(w, r, page.Problem{Status: no.status, Title: "Not signed in", Message: no.message, LoginURL: login})
 	b.report(r, auth.Event{Kind: auth.EventLoginFailed, Status: no.status, Reason: p.reason(no.reason.Error())})
