@@ -113,10 +113,10 @@ const maxCalls = 16
 func New(cfg Config) (*Provider, error) {
 	issuer, err := checkIssuer(cfg.Issuer)
 	if err != nil {
-		return nil, fmt.Errorf("op: Issuer %q: %w", cfg.Issuer, err)
+		return nil, fmt.Errorf("Issuer %q: %w", cfg.Issuer, err)
 	}
 	if err := cfg.check(); err != nil {
-		return nil, fmt.Errorf("op: %w", err)
+		return nil, err
 	}
 	if cfg.Timeout <= 0 {
 		cfg.Timeout = 10 * time.Second
