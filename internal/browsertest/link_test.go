@@ -1,12 +1,14 @@
 package browsertest_test
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/ostiary/auth"
@@ -24,7 +26,9 @@ func serveLinked(t *testing.T) (origin, provider string) {
 		t.Fatal(err)
 	}
 	origin = "http://localhost:" + u.Port()
-	p, err := oidctest.New(oidctest.Config{LoginForm: true, Clients: []oidctest.Client{{ID: "app", Secret: "s", RedirectURIs: []string{origin + "/sso/callback/corp"}}}})
+	p, err := oidctest.New(oidctest.Config{LoginForm: true, Clients: []oidctest.Client{{
+		ID: "app", Secret: "s", RedirectURIs: []string{origin + "/sso/callback/corp"}, PostLogoutRedirectURIs: []string{origin + "/sso/logged-out"},
+	}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +52,12 @@ func serveLinked(t *testing.T) (origin, provider string) {
 	at := cfg
 	at.MountPath = "/sso"
 	sso, err := oidcauth.New(t.Context(), oidcauth.Config{Auth: at, DB: db, Accounts: users.Links(), Providers: []oidcauth.Provider{
-		{Name: "corp", Title: "Corp", Issuer: p.Issuer(), ClientID: "app", ClientSecret: "s"},
+		{Name: "corp", Title: "Corp", Issuer: p.Issuer(), ClientID: "app", ClientSecret: "s", Mapping: oidcauth.Mapping{
+			Func: func(_ context.Context, _ oidcauth.Claims, id *auth.Identity) error {
+				id.Permissions = auth.Permissions{"admin": {"read"}}
+				return nil
+			},
+		}},
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -66,6 +75,7 @@ func serveLinked(t *testing.T) (origin, provider string) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		_, _ = fmt.Fprintf(w, "<!doctype html><title>home</title><link rel=icon href=data:,><h1>%s</h1>", user.Username)
 	})))
+	mux.Handle("/vault", chain.CurrentUser(auth.Permissions{"vault": {"read"}})(http.NotFoundHandler()))
 	server.Config.Handler = mux
 	server.Start()
 	t.Cleanup(func() { server.CloseClientConnections(); server.Close() })
@@ -109,4 +119,24 @@ func TestLinkingInTheBrowser(t *testing.T) {
 	later.await(`location.pathname === "/auth/login"`)
 	ada.clean("favicon.ico") // the provider has none
 	later.clean("favicon.ico")
+}
+
+// Whoever came from a provider signs out there, too: from a page of the local users' administration, and from the one that
+// refuses somebody. Both are redirected to another site behind a form, which browsers hold against a page's policy.
+func TestSigningOutAtTheProviderInTheBrowser(t *testing.T) {
+	origin, provider := serveLinked(t)
+	for _, page := range []string{"/auth/users", "/vault"} {
+		bob := newBrowser(t)
+		bob.open(origin + "/sso/login/corp?next=" + page)
+		bob.await(fmt.Sprintf("location.origin === %q && document.querySelector('button[value=bob]') !== null", provider))
+		bob.click("button[value=bob]")
+		bob.await(fmt.Sprintf("location.pathname === %q", page))
+		screenshot(bob, "sign-out-of"+strings.ReplaceAll(page, "/", "-"))
+		bob.click("form[action='/sso/logout'] button")
+		bob.await(`location.pathname === "/sso/logged-out"`)
+		bob.awaitText("body", "You are signed out here.")
+		bob.open(origin + "/sso/login/corp")
+		bob.await(fmt.Sprintf("location.origin === %q && document.querySelector('button[value=bob]') !== null", provider)) // it asks again
+		bob.clean("favicon.ico", "403 (Forbidden)")
+	}
 }
