@@ -59,16 +59,19 @@ func merged(over, under token.Claims) Claims {
 	all := make(Claims, len(over)+len(under))
 	maps.Copy(all, under)
 	maps.Copy(all, over)
-	// That an address is verified is said of the one beside it (OpenID Connect Core section 5.1): where the two name different
-	// ones, or one names none, it must not be taken for the other's, which may be what a user has typed in.
-	own, _ := over.Text("email")
-	other, _ := under.Text("email")
-	if own != other {
+	// That an address or a number is verified is said of the one beside it (OpenID Connect Core section 5.1): where the two name
+	// different ones, or one names none, it must not be taken for the other's, which may be what a user has typed in.
+	for _, pair := range verifiable {
+		own, _ := over.Text(pair[0])
+		other, _ := under.Text(pair[0])
+		if own == other {
+			continue
+		}
 		from := over
 		if own == "" {
 			from = under
 		}
-		for _, name := range addressClaims {
+		for _, name := range pair {
 			delete(all, name)
 			if value, given := from[name]; given {
 				all[name] = value
@@ -78,10 +81,10 @@ func merged(over, under token.Claims) Claims {
 	return all
 }
 
-// addressClaims belong together.
-var addressClaims = []string{"email", "email_verified"}
+// verifiable are claims with what says of each that it is verified: the two belong together.
+var verifiable = [][]string{{"email", "email_verified"}, {"phone_number", "phone_number_verified"}}
 
-// loginClaims are what an ID token says of itself and of the login; userinfo is no witness of that.
+// loginClaims are what an ID token says of itself and of the login: against it, userinfo is no witness of that.
 var loginClaims = []string{"iss", "sub", "aud", "azp", "exp", "iat", "nbf", "jti", "nonce", "at_hash", "sid", "auth_time", "acr", "amr"}
 
 // restOf is what to remember of an ID token for refreshes that bring none. Of what userinfo has as well, userinfo is asked
@@ -90,14 +93,17 @@ func restOf(id, info token.Claims) token.Claims {
 	rest := maps.Clone(id)
 	maps.DeleteFunc(rest, func(name string, _ any) bool {
 		_, told := info[name]
-		return told && !slices.Contains(loginClaims, name) && !slices.Contains(addressClaims, name)
+		return told && !slices.Contains(loginClaims, name) && !slices.Contains(slices.Concat(verifiable...), name)
 	})
 	return rest
 }
 
-// since is what userinfo says now, over what is remembered of an ID token: it is newer.
+// since is what userinfo says now, over what is remembered of an ID token: it is newer, but about the login.
 func since(rest, info token.Claims) Claims {
 	now := maps.Clone(info)
-	maps.DeleteFunc(now, func(name string, _ any) bool { return slices.Contains(loginClaims, name) })
+	maps.DeleteFunc(now, func(name string, _ any) bool {
+		_, told := rest[name]
+		return told && slices.Contains(loginClaims, name)
+	})
 	return merged(now, rest)
 }

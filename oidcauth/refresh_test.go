@@ -494,11 +494,12 @@ func TestRefreshWithoutAnIDToken(t *testing.T) {
 }
 
 // Where a refresh brings no ID token, userinfo is newer than the last one: a role that was taken back, or an address that isn't
-// verified any more, doesn't live on in what the login had said.
+// verified any more, doesn't live on in what the login had said. Of the login itself the ID token alone knows, where it says so.
 func TestUserinfoIsNewerThanTheLastIDToken(t *testing.T) {
 	t.Parallel()
 	type claims map[string]any
 	boss, corp := []any{"boss"}, claims{"email": "alice@corp.example", "email_verified": true}
+	number := claims{"phone_number": "+1", "phone_number_verified": true}
 	for name, c := range map[string]struct {
 		id, before, after claims // of userinfo, before the refresh and after it
 		boss, in          bool   // after it
@@ -514,6 +515,9 @@ func TestUserinfoIsNewerThanTheLastIDToken(t *testing.T) {
 		"another address":                            {corp, corp, claims{"email": "alice@home.example", "email_verified": true}, false, false},
 		"an address that only the ID token verifies": {corp, claims{"email": corp["email"]}, claims{"email": corp["email"]}, false, true},
 		"an address that only the ID token has":      {corp, nil, nil, false, true},
+		"a number that only the ID token verifies":   {number, claims{"phone_number": "+1"}, claims{"phone_number": "+1"}, false, true},
+		"another number, which nobody verifies":      {number, claims{"phone_number": "+1"}, claims{"phone_number": "+2"}, false, false},
+		"of the login, what only userinfo says":      {nil, claims{"acr": "1"}, claims{"acr": "1"}, false, true},
 		"what userinfo says of the login":            {claims{"acr": "1"}, nil, claims{"acr": "2", "iss": "https://evil.example", "aud": "evil"}, false, true},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -529,11 +533,14 @@ func TestUserinfoIsNewerThanTheLastIDToken(t *testing.T) {
 				}
 				pl.provider.Mapping.Func = func(_ context.Context, claims oidcauth.Claims, _ *auth.Identity) error {
 					acr.Store(fmt.Sprint(claims["iss"], claims["aud"], claims["acr"]))
+					if c.id["phone_number"] != nil && claims["phone_number_verified"] != true {
+						return auth.ErrForbidden
+					}
 					return nil
 				}
 			})
 			says := func(to map[string]any, from claims) {
-				for _, name := range []string{"groups", "email", "email_verified", "acr"} {
+				for _, name := range []string{"groups", "email", "email_verified", "phone_number", "phone_number_verified", "acr"} {
 					delete(to, name)
 				}
 				maps.Copy(to, from)
