@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -70,7 +71,7 @@ func (d *DB) try(ctx context.Context, fn func(tx *Tx) error) (answer, err error)
 	}
 	switch err := sqlTx.Commit(); {
 	case errors.Is(err, sql.ErrTxDone): // database/sql has rolled back, since ctx has ended
-		return nil, ctx.Err()
+		return nil, cmp.Or(ctx.Err(), err) // fail closed: never nil, nothing was written
 	case err != nil:
 		return nil, &commitError{err}
 	}
