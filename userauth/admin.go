@@ -96,7 +96,7 @@ func (b *backend) adminLinks(here string) (links []page.Link) {
 // adminDocument is a page of the administration.
 func (b *backend) adminDocument(r *http.Request, a admin, here, title string) page.Document {
 	d := page.Document{Title: title, User: a.user.DisplayName, Logout: auth.LogoutURL(r.Context())}
-	d.Away = d.Logout != b.path("/logout")
+	d.Away = d.Logout != "" && d.Logout != b.path("/logout")
 	d.Message = doneNotes[r.URL.Query().Get("done")]
 	d.Links = append(d.Links, page.Link{Text: "Back", URL: b.mount.Root()})
 	if a.session != nil {

@@ -207,6 +207,34 @@ func TestChain(t *testing.T) {
 }
 
 // What New refuses, with the field's name in the error and nothing made.
+// Forms of the administration stay on this site, but where signing out may lead away: of a session that is another backend's.
+func TestWhereFormsOfTheAdministrationLead(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.add("boss", siteAdmins)
+	fixed := auth.BackendFunc(func(r *http.Request) (*auth.Identity, error) {
+		if r.Header.Get("Proxy-User") == "" {
+			return nil, auth.ErrNoCredentials
+		}
+		return &auth.Identity{ID: "proxy:1", User: auth.User{Username: "root"}, Permissions: siteAdmins}, nil
+	})
+	if _, err := auth.New(auth.Config{Logger: slog.New(slog.DiscardHandler)}, fixed, s.users); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		got  answer
+		form bool // to sign out
+	}{
+		"a session of userauth's":       {s.in("boss").navigate("/auth/users"), true},
+		"a backend that has no sign-in": {s.browser().navigate("/auth/users", with("Proxy-User", "root")), false},
+	} {
+		policy := c.got.Header.Get("Content-Security-Policy")
+		if c.got.Status != http.StatusOK || !strings.Contains(policy, "form-action 'self'") || strings.Contains(c.got.Body, "Sign out") != c.form {
+			t.Errorf("%s: got %d under %q, want a form to sign out: %v, in %s", name, c.got.Status, policy, c.form, c.got.text())
+		}
+	}
+}
+
 func TestWrongConfig(t *testing.T) {
 	t.Parallel()
 	for field, change := range map[string]func(*userauth.Config){
