@@ -113,7 +113,7 @@ const maxCalls = 16
 func New(cfg Config) (*Provider, error) {
 	issuer, err := checkIssuer(cfg.Issuer)
 	if err != nil {
-		return nil, fmt.Errorf("Issuer %q: %w", cfg.Issuer, err)
+		return nil, fmt.Errorf("the Issuer %q %w", cfg.Issuer, err)
 	}
 	if err := cfg.check(); err != nil {
 		return nil, err
