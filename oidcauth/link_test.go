@@ -327,8 +327,9 @@ func TestNobodyTakesALinkOver(t *testing.T) {
 	l := newLinked(t, nil, nil)
 	l.browser().locally("ann").mustLink()
 	b := l.browser().locally("bob")
-	if a := b.open(b.beginLink()); a.StatusCode != http.StatusForbidden {
-		t.Errorf("got %d %s, want 403", a.StatusCode, a.body)
+	a := b.open(b.beginLink())
+	if a.StatusCode != http.StatusForbidden || !strings.Contains(a.body, `href="/auth/link/corp?next=%2Fpage"`) || strings.Contains(a.body, "/login") {
+		t.Errorf("got %d %s, want 403 and the way to link something else, not to sign in as ann", a.StatusCode, a.body)
 	}
 	if a, b := l.links("ann"), l.links("bob"); len(a) != 1 || len(b) != 0 {
 		t.Errorf("ann has %+v, bob has %+v", a, b)

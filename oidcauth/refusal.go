@@ -59,6 +59,9 @@ func (b *backend) writeLoginError(w http.ResponseWriter, r *http.Request, p *pro
 		again.next = f.Next
 	}
 	login := b.path("/login")
+	if f != nil && f.Link != "" { // a login would make another person of a browser that is signed in
+		login, again.anew = b.path("/link/"+p.Name), false
+	}
 	if query := again.query(); query != "" {
 		login += "?" + query
 	}
